@@ -1,0 +1,152 @@
+"""The result of classifying degradations: accuracy per type, the confusion matrix and the birth certificate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.provenance import Birth
+from benchmark.results import SCHEMA, check_place, check_schema, result_files, result_path, without_paths
+from benchmark.scores import Method, ProtocolId, TestSet
+from benchmark.strict import parse, plain
+from benchmark.vocabulary import DEGRADATIONS
+from models.errors import UserError
+from models.files import read_json, write_json
+
+PROTOCOL = ProtocolId(id="accuracy", version=1)
+"""Argmax of the cosine between the image's degradation embedding and the ten bare-word prompts."""
+
+CHANCE = 1 / len(DEGRADATIONS)
+
+
+@dataclass(frozen=True)
+class TypeAccuracy:
+    """The share of one type's images that were recognised."""
+
+    n: int
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationResult:
+    """One classifier on one test set.
+
+    `confusion[i][j]` counts the images of type i that were called type j, in the order of `benchmark.vocabulary`;
+    `accuracy` is the unweighted mean over the types that have images.
+
+    Raises:
+        UserError: The matrix is not 10 x 10, or the accuracies do not follow from it.
+    """
+
+    schema: int = SCHEMA
+    kind: str = "classification"
+    method: Method
+    test_set: TestSet
+    protocol: ProtocolId
+    n: int
+    accuracy: float
+    groups: Mapping[str, TypeAccuracy]
+    confusion: tuple[tuple[int, ...], ...]
+    chance: float
+    seed: int | None
+    commit: str | None
+    command: str
+    tool: str
+    versions: Mapping[str, str | None]
+    hardware: str
+    date: str
+
+    def __post_init__(self) -> None:
+        check_schema(self.schema)
+        if self.kind != "classification":
+            raise UserError(f"kind is {self.kind!r}, expected 'classification'")
+        groups = per_type(self.confusion)
+        same = set(groups) == set(self.groups) and all(
+            groups[word].n == self.groups[word].n
+            and math.isclose(groups[word].accuracy, self.groups[word].accuracy, abs_tol=1e-9)
+            for word in groups
+        )
+        mean = math.fsum(group.accuracy for group in groups.values()) / len(groups)
+        if not same or self.n != sum(g.n for g in groups.values()) or abs(mean - self.accuracy) > 1e-9:
+            raise UserError("the accuracies or counts do not follow from the confusion matrix")
+
+    @classmethod
+    def from_confusion(
+        cls,
+        confusion: Sequence[Sequence[int]],
+        *,
+        method: Method,
+        test_set: TestSet,
+        seed: int | None,
+        birth: Birth,
+    ) -> ClassificationResult:
+        """Build the result from a 10 x 10 matrix of counts (rows: true type, columns: answer)."""
+        matrix = tuple(tuple(int(count) for count in row) for row in confusion)
+        groups = per_type(matrix)
+        return cls(
+            method=method,
+            test_set=test_set,
+            protocol=PROTOCOL,
+            n=sum(group.n for group in groups.values()),
+            accuracy=math.fsum(group.accuracy for group in groups.values()) / len(groups),
+            groups=groups,
+            confusion=matrix,
+            chance=CHANCE,
+            seed=seed,
+            **birth,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, in which no string holds an absolute path."""
+        return without_paths(plain(self))
+
+    @classmethod
+    def from_json(cls, value: Any, *, where: Path | str) -> ClassificationResult:
+        """Read the JSON form strictly; errors name the file and the key."""
+        if isinstance(value, Mapping):
+            check_schema(value.get("schema"), where=where)
+        return parse(cls, value, where=str(where))
+
+
+def per_type(confusion: Sequence[Sequence[int]]) -> dict[str, TypeAccuracy]:
+    """Return count and accuracy of every type that has images.
+
+    Raises:
+        UserError: The matrix is not 10 x 10 counts, or it is empty.
+    """
+    size = len(DEGRADATIONS)
+    if len(confusion) != size or any(len(row) != size or min(row) < 0 for row in confusion):
+        raise UserError(f"a confusion matrix has {size} x {size} counts")
+    found = {
+        word: TypeAccuracy(n=sum(row), accuracy=row[i] / sum(row))
+        for i, (word, row) in enumerate(zip(DEGRADATIONS, confusion, strict=True))
+        if sum(row)
+    }
+    if not found:
+        raise UserError("the confusion matrix holds no image")
+    return found
+
+
+def write_classification(leaderboards: Path, result: ClassificationResult) -> Path:
+    """Write the result to `results/<test set>/<method>.classification.json`, atomically, and return the path."""
+    path = _path(leaderboards, result)
+    write_json(path, result.to_json())
+    return path
+
+
+def read_classifications(leaderboards: Path) -> list[ClassificationResult]:
+    """Read every classification result, sorted by path."""
+    found = []
+    for path in result_files(leaderboards):
+        if path.name.endswith(".classification.json"):
+            result = ClassificationResult.from_json(read_json(path, "classification result"), where=path)
+            check_place(path, _path(leaderboards, result))
+            found.append(result)
+    return found
+
+
+def _path(leaderboards: Path, result: ClassificationResult) -> Path:
+    return result_path(leaderboards, test_set=result.test_set.name, method=result.method.name, kind="classification")

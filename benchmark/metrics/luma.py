@@ -1,0 +1,26 @@
+"""The brightness channel on which deraining papers compute PSNR and SSIM."""
+
+from __future__ import annotations
+
+import numpy as np
+
+WEIGHTS = (65.481, 128.553, 24.966)
+"""Studio-range gain of R, G and B; they sum to 219."""
+
+OFFSET = 16.0
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """Return the BT.601 studio-range Y of an RGB image, as MATLAB's `rgb2ycbcr` defines it but without rounding.
+
+    Arguments:
+        image: RGB with shape `(H, W, 3)`; uint8 in [0, 255] or float in [0, 1].
+
+    Returns:
+        Y with shape `(H, W)`, float64, in [16, 235]. Metrics on it keep a data range of 255, as the authors' script does.
+
+    References:
+        Recommendation ITU-R BT.601-7 (ITU, 2011), https://www.itu.int/rec/R-REC-BT.601
+    """
+    scale = 255.0 if image.dtype == np.uint8 else 1.0
+    return image.astype(np.float64) @ (np.array(WEIGHTS) / scale) + OFFSET

@@ -1,0 +1,75 @@
+"""Structural similarity, with the Gaussian window of the paper that defined it and with a uniform one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from benchmark.metrics.border import check_same_shape
+from models.errors import UserError
+
+K1, K2 = 0.01, 0.03
+
+
+def _window(kind: str) -> tuple[np.ndarray, float]:
+    """Return the one-dimensional weights and the factor that turns a window's variance into the wanted estimate."""
+    if kind == "gaussian":
+        distance = np.arange(-5, 6)
+        weights = np.exp(-(distance**2) / (2 * 1.5**2))
+        return weights / weights.sum(), 1.0
+    if kind == "uniform":
+        return np.full(7, 1 / 7), 49 / 48  # scikit-image's default divides by n - 1
+    raise ValueError(f"there is no SSIM window called {kind!r}")
+
+
+def ssim(
+    restored: np.ndarray,
+    clean: np.ndarray,
+    *,
+    window: Literal["gaussian", "uniform"] = "gaussian",
+    data_range: float = 255.0,
+) -> float:
+    """Return the structural similarity of two images, averaged over channels and over every window inside the image.
+
+    Arguments:
+        restored: Image with shape `(H, W)` or `(H, W, C)`.
+        clean: Image of the same shape and scale.
+        window: "gaussian" is 11x11 with sigma 1.5 (the paper's); "uniform" is 7x7 (scikit-image's default).
+        data_range: Distance between the darkest and the brightest value.
+
+    Returns:
+        The similarity, 1 for equal images.
+
+    Raises:
+        UserError: The shapes differ, or the image is smaller than one window.
+
+    References:
+        Image quality assessment: from error visibility to structural similarity (Wang, Bovik, Sheikh and Simoncelli,
+        2004), https://doi.org/10.1109/TIP.2003.819861
+    """
+    check_same_shape(restored, clean)
+    weights, unbias = _window(window)
+    size, margin = len(weights), len(weights) // 2
+    height, width = clean.shape[:2]
+    if min(height, width) < size:
+        raise UserError(
+            f"SSIM needs at least {size}x{size} pixels and got {width}x{height} (after the protocol's crop): "
+            f"use larger images"
+        )
+
+    def local_mean(values: np.ndarray) -> np.ndarray:
+        filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights)
+        return filtered[margin : height - margin, margin : width - margin]
+
+    x, y = restored.astype(np.float64), clean.astype(np.float64)
+    mean_x, mean_y = local_mean(x), local_mean(y)
+    # the formula needs only the sum of the two variances, so four passes of the filter do instead of five
+    power = mean_x**2 + mean_y**2
+    product = mean_x * mean_y
+    variances = (local_mean(x * x + y * y) - power) * unbias
+    covariance = (local_mean(x * y) - product) * unbias
+    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    similarity = (2 * product + c1) * (2 * covariance + c2) / ((power + c1) * (variances + c2))
+    return float(similarity.mean())

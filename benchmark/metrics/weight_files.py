@@ -1,0 +1,171 @@
+"""Where the weights of the metrics' networks lie. Nothing is ever downloaded here; what is absent is named."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+from models.files import sha256_file
+
+
+class MissingWeights(UserError):
+    """A weight file lies in none of the folders; the message says which file, where to put it, where to get it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightFile:
+    """One published weight file.
+
+    Arguments:
+        name: File name; its last part before the suffix is the start of the file's SHA-256, a custom of torch hub.
+        purpose: What it is needed for, in words.
+        url: The official address.
+    """
+
+    name: str
+    purpose: str
+    url: str
+
+    @property
+    def digest_start(self) -> str:
+        """The eight hexadecimal digits with which the file's SHA-256 must begin."""
+        return Path(self.name).stem.rsplit("-", 1)[1]
+
+
+ALEXNET = WeightFile(
+    name="alexnet-owt-7be5be79.pth",
+    purpose="LPIPS (AlexNet)",
+    url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+)
+VGG16 = WeightFile(
+    name="vgg16-397923af.pth",
+    purpose="LPIPS (VGG16)",
+    url="https://download.pytorch.org/models/vgg16-397923af.pth",
+)
+INCEPTION = WeightFile(
+    name="pt_inception-2015-12-05-6726825d.pth",
+    purpose="FID",
+    url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+)
+
+WEIGHT_FILES = (ALEXNET, VGG16, INCEPTION)
+
+
+def search_folders(*, folder: Path | None = None) -> tuple[Path, ...]:
+    """Return the folders in which weight files are looked for, in order.
+
+    Arguments:
+        folder: A folder to try before all others.
+
+    Returns:
+        `folder`, `$BENCH_WEIGHTS`, `weights/` in the working directory, and torch hub's folder of checkpoints.
+    """
+    folders = [] if folder is None else [folder]
+    if os.environ.get("BENCH_WEIGHTS"):
+        folders.append(Path(os.environ["BENCH_WEIGHTS"]).expanduser())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    torch_home = Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser()
+    return (*folders, Path("weights").absolute(), torch_home / "hub" / "checkpoints")
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(path: Path, size: int, modified: int) -> str:
+    """Return the SHA-256 of a file; size and time are arguments so that a replaced file is read anew."""
+    return sha256_file(path)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a weight file, remembered for as long as the file is not replaced."""
+    status = path.stat()
+    return _digest(path.absolute(), status.st_size, status.st_mtime_ns)
+
+
+def find_weight_file(file: WeightFile, *, folder: Path | None = None) -> Path:
+    """Return the path of a published weight file after its digest has been checked.
+
+    Arguments:
+        file: Which one.
+        folder: A folder to try before the usual ones.
+
+    Returns:
+        The first match of `search_folders`.
+
+    Raises:
+        MissingWeights: None of the folders holds it.
+        UserError: The first match is not the published file.
+    """
+    folders = search_folders(folder=folder)
+    for candidate in (place / file.name for place in folders):
+        if not candidate.is_file():
+            continue
+        digest = digest_of(candidate)
+        if not digest.startswith(file.digest_start):
+            raise UserError(
+                f"{candidate} is damaged or another file: its sha256 starts with {digest[:8]} and that of the "
+                f"published one with {file.digest_start}; fetch it again from {file.url}"
+            )
+        return candidate
+    raise MissingWeights(
+        f"{file.purpose} needs the file {file.name}, which is not in {', '.join(map(str, folders))}: "
+        f"get it from {file.url} and put it into {folders[0]}, or set BENCH_WEIGHTS to the folder that holds it"
+    )
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a state dict from a `.safetensors` file or from a PyTorch file, whose pickled code is never run.
+
+    Arguments:
+        path: The file; its digest is not checked, so that other weights can be given on purpose.
+
+    Returns:
+        Tensors on the CPU by key.
+
+    Raises:
+        UserError: The file is absent, broken, or holds something else than named tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"weight file not found: {path}")
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # readers raise a dozen types for a broken file; all of them mean the same to the user
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} cannot be read as a weight file ({reason})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path} does not hold a plain state dict (names to tensors)")
+    return dict(state)
+
+
+def load_into(module: Any, state: dict[str, Any], *, path: Path, ignored: tuple[str, ...] = ()) -> None:
+    """Load `state` into a torch module, strictly but for keys that begin with one of `ignored`.
+
+    Arguments:
+        module: The network.
+        state: Tensors under the network's own keys.
+        path: Where they came from, for the message.
+        ignored: Beginnings of keys that the network does not use.
+
+    Raises:
+        UserError: Keys are missing or left over, or shapes differ.
+    """
+    used = {key: value for key, value in state.items() if not key.startswith(ignored)} if ignored else state
+    try:
+        module.load_state_dict(used)
+    except RuntimeError as error:
+        wanted = module.state_dict()
+        missing, extra = sorted(wanted.keys() - used.keys()), sorted(used.keys() - wanted.keys())
+        wrong = [key for key in wanted.keys() & used.keys() if wanted[key].shape != used[key].shape]
+        raise UserError(
+            f"{path} does not fit {type(module).__name__}: {len(missing)} keys missing (first {missing[:1]}), "
+            f"{len(extra)} left over (first {extra[:1]}), {len(wrong)} of another shape (first {sorted(wrong)[:1]})"
+        ) from error

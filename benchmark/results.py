@@ -1,0 +1,193 @@
+"""The result: one method on one test set under one protocol, with its birth certificate; schema 1."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.provenance import portable
+from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
+from benchmark.strict import parse, plain
+from models.errors import UserError
+from models.files import atomic_path, read_json, write_json
+
+SCHEMA = 1
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One method, one test set, one protocol.
+
+    `metrics` is the unweighted mean over `groups` (the rule of the paper's Table 3); where no type is known (a folder of
+    images), `groups` is empty and `metrics` stands alone. `missing` says in one line per metric what would fill it.
+
+    Raises:
+        UserError: The overall numbers do not follow from the groups, or the schema is another one.
+    """
+
+    schema: int = SCHEMA
+    method: Method
+    test_set: TestSet
+    protocol: ProtocolId
+    n: int
+    metrics: Mapping[str, Score]
+    groups: Mapping[str, Group]
+    missing: Mapping[str, str]
+    cost: Cost
+    sampler: Any
+    seed: int | None
+    commit: str | None
+    command: str
+    tool: str
+    versions: Mapping[str, str | None]
+    hardware: str
+    date: str
+
+    def __post_init__(self) -> None:
+        check_schema(self.schema)
+        if both := sorted(set(self.metrics) & set(self.missing)):
+            raise UserError(f"{', '.join(both)}: both scored and missing")
+        if not self.groups:
+            return
+        if self.n != sum(group.n for group in self.groups.values()):
+            raise UserError(f"n is {self.n}, but the groups hold {sum(group.n for group in self.groups.values())}")
+        for name, score in self.metrics.items():
+            mean = mean_over_groups(self.groups, name)
+            if mean is None:
+                raise UserError(f"{name} has an overall value, but not in every group")
+            if mean != score.number and not math.isclose(mean, score.number, rel_tol=1e-9, abs_tol=1e-9):
+                raise UserError(f"{name} is {score.number}, but the unweighted mean over the groups is {mean}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, in which no string holds an absolute path."""
+        value = plain(self)
+        value["metrics"] = {name: score.to_json() for name, score in self.metrics.items()}
+        for word, group in self.groups.items():
+            value["groups"][word]["metrics"] = {name: score.to_json() for name, score in group.metrics.items()}
+        return without_paths(value)
+
+    @classmethod
+    def from_json(cls, value: Any, *, where: Path | str) -> Result:
+        """Read the JSON form strictly.
+
+        Raises:
+            UserError: A key is unknown, missing or of a wrong type, the protocol id is missing, or the numbers
+                contradict each other; the message names the file and the key.
+        """
+        if isinstance(value, Mapping):
+            check_schema(value.get("schema"), where=where)
+            protocol = value.get("protocol")
+            if not isinstance(protocol, Mapping) or not protocol.get("id"):
+                raise UserError(
+                    f"{where}: protocol.id is missing: a score without a protocol id cannot be compared with anything"
+                )
+        return parse(cls, value, where=str(where))
+
+
+def mean_over_groups(groups: Mapping[str, Group], metric: str) -> float | None:
+    """Return the unweighted mean of `metric` over the groups, or None when a group lacks it."""
+    scores = [group.metrics[metric].number for group in groups.values() if metric in group.metrics]
+    return math.fsum(scores) / len(scores) if scores and len(scores) == len(groups) else None
+
+
+def check_schema(schema: Any, *, where: Path | str | None = None) -> None:
+    """Refuse a result that another version of this program wrote in another form."""
+    if schema != SCHEMA or isinstance(schema, bool):
+        place = f"{where}: " if where is not None else ""
+        raise UserError(f"{place}schema is {schema!r}, but this version of the program reads schema {SCHEMA}")
+
+
+def without_paths(value: Any) -> Any:
+    """Shorten the absolute paths in every string of a JSON value."""
+    if isinstance(value, str):
+        return portable(value)
+    if isinstance(value, dict):
+        return {key: without_paths(item) for key, item in value.items()}
+    return [without_paths(item) for item in value] if isinstance(value, list) else value
+
+
+def result_path(leaderboards: Path, *, test_set: str, method: str, kind: str) -> Path:
+    """Return where a result lives; `kind` is the protocol id, or "classification".
+
+    Raises:
+        UserError: A name cannot be a file name.
+    """
+    for what, name in (("test set", test_set), ("method", method), ("protocol", kind)):
+        if not _FILE_NAME.fullmatch(name):
+            raise UserError(f"the {what} {name!r} cannot name a file: use letters, digits and . _ + -")
+    return leaderboards / "results" / test_set / f"{method}.{kind}.json"
+
+
+def write_result(leaderboards: Path, result: Result, per_image: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the per-image scores as Parquet and then, last, the result as JSON; both appear whole or not at all.
+
+    Arguments:
+        leaderboards: The leaderboards folder.
+        result: What to write.
+        per_image: One row an image: `key`, `degradation`, then one number (or None) per metric.
+
+    Returns:
+        The path of the JSON file; the Parquet file has the same stem.
+
+    Raises:
+        UserError: The rows do not belong to the result: another count, keys that repeat, or uneven columns.
+    """
+    path = result_path(leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id)
+    write_per_image(path.with_suffix(".parquet"), per_image, n=result.n)
+    write_json(path, result.to_json())
+    return path
+
+
+def write_per_image(path: Path, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
+    """Write one row an image as Parquet, atomically: `key`, `degradation`, then the other columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [
+        "key",
+        "degradation",
+        *[name for name in (rows[0] if rows else ()) if name not in ("key", "degradation")],
+    ]
+    if len(rows) != n or len({row.get("key") for row in rows}) != n:
+        raise UserError(f"{path.name}: expected one row for each of {n} images, got {len(rows)} rows or repeated keys")
+    if any(set(row) != set(columns) for row in rows):
+        raise UserError(f"{path.name}: every row needs the columns {', '.join(columns)}")
+    table = pa.table({name: pa.array([row[name] for row in rows]) for name in columns})
+    with atomic_path(path) as partial:
+        pq.write_table(table, partial)
+
+
+def result_files(leaderboards: Path) -> Iterable[Path]:
+    """Return every JSON file below `results`, sorted by path."""
+    return sorted((leaderboards / "results").glob("*/*.json"))
+
+
+def check_place(path: Path, expected: Path) -> None:
+    """Refuse a result file whose place and content disagree (copied or renamed by hand)."""
+    if (path.parent.name, path.name) != (expected.parent.name, expected.name):
+        raise UserError(f"{path}: its content belongs in {expected.parent.name}/{expected.name}")
+
+
+def read_results(leaderboards: Path) -> list[Result]:
+    """Read every restoration result, sorted by path.
+
+    Raises:
+        UserError: A file is broken, or lies in a place that its content does not name.
+    """
+    found = []
+    for path in result_files(leaderboards):
+        if path.name == "counts.json" or path.name.endswith(".classification.json"):
+            continue
+        result = Result.from_json(read_json(path, "result"), where=path)
+        expected = result_path(
+            leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id
+        )
+        check_place(path, expected)
+        found.append(result)
+    return found

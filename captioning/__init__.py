@@ -1,0 +1,1 @@
+"""Text for images. May import `models`; never imports `benchmark`."""

@@ -1,0 +1,119 @@
+"""Bytes of an image file to pixels and back: the one door where formats, modes and damage are dealt with."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from models.errors import UserError
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
+MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; larger files are refused
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+class BadImage(UserError):
+    """An image that cannot be used; the message is the reason."""
+
+
+def _sixteen_bit(data: bytes) -> np.ndarray | None:
+    """Return the 16-bit pixels of a PNG or TIFF as RGB or grey uint16, or None when the file is not 16-bit."""
+    import cv2
+
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16:
+        return None
+    return array if array.ndim == 2 else array[..., 2::-1]
+
+
+def _looks_sixteen_bit(data: bytes) -> bool:
+    png = data[:8] == b"\x89PNG\r\n\x1a\n"
+    return (png and data[24:25] == b"\x10") or data[:4] in (b"II*\x00", b"MM\x00*")
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Decode an image file to 8-bit RGB.
+
+    Grey becomes three equal channels, a palette is looked up, 16-bit values are scaled to 8 bits with rounding, EXIF
+    rotation is applied, and an alpha channel is dropped (the colour below it is kept, as OpenCV readers do).
+
+    Arguments:
+        data: The bytes of a PNG, JPEG, BMP, PPM, TIFF or WebP file.
+
+    Returns:
+        Pixels with shape `(H, W, 3)`, uint8, RGB.
+
+    Raises:
+        BadImage: The bytes are empty, truncated, no image, CMYK, or larger than `MAX_PIXELS`.
+    """
+    if not data:
+        raise BadImage("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage(f"{image.width}x{image.height} pixels are more than the limit of {MAX_PIXELS}")
+            if image.mode == "CMYK":
+                raise BadImage("CMYK colours: convert the file to RGB first")
+            if _looks_sixteen_bit(data):
+                deep = _sixteen_bit(data)
+                if deep is not None:
+                    deep = deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2)
+                    return np.ascontiguousarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8))
+            image.load()
+            if image.getexif().get(0x0112, 1) != 1:
+                image = ImageOps.exif_transpose(image)
+            return np.asarray(
+                image.convert("RGBA").convert("RGB") if image.mode in ("PA", "P") else image.convert("RGB")
+            )
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImage(f"more than {MAX_PIXELS} pixels: refused as a decompression bomb") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+        raise BadImage(f"not a readable image ({error})") from None
+
+
+def read(path: Path) -> np.ndarray:
+    """Decode the image file at `path` to `(H, W, 3)` uint8 RGB, naming the file in any error."""
+    try:
+        return decode(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"image not found: {path}") from None
+    except BadImage as error:
+        raise BadImage(f"{path}: {error}") from None
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Encode `(H, W, 3)` or `(H, W)` uint8 pixels as PNG; the same pixels always give the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """Turn uint8 pixels into float32 in [0, 1]."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Clip a float image to [0, 1] and round it to uint8, as image writers of the field do."""
+    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the image files directly inside `folder`, sorted by name.
+
+    Raises:
+        UserError: The folder does not exist or holds no image.
+    """
+    if not folder.is_dir():
+        raise UserError(f"folder not found: {folder}")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+    if not found:
+        raise UserError(f"no image ({' '.join(EXTENSIONS)}) in {folder}")
+    return found

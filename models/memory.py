@@ -1,0 +1,96 @@
+"""How much memory a network needs per pixel, and how much there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from models.errors import UserError
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+# Convolution kernels take scratch memory that no tensor shows, and allocators keep holes.
+MARGIN = 1.6
+RUNTIME = 512 * 2**20
+
+
+def parse_memory(text: str) -> int:
+    """Turn "4G", "512M" or "1.5 GiB" into bytes (powers of 1024).
+
+    Raises:
+        UserError: The text is not an amount of memory above zero.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, flags=re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        raise UserError(f"{text!r} is not an amount of memory: write e.g. 512M or 4G")
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+class _LiveTensors(TorchDispatchMode):
+    """Counts the bytes of tensors that are alive at once while a function runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self.owners: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(value, Tensor):
+                self._add(value)
+        return result
+
+    def _add(self, value: Tensor) -> None:
+        storage = value.untyped_storage()
+        place, size = storage.data_ptr(), storage.nbytes()
+        if self.owners.get(place, 0) == 0:
+            self.live += size
+            self.peak = max(self.peak, self.live)
+        self.owners[place] = self.owners.get(place, 0) + 1
+        weakref.finalize(value, self._remove, place, size)
+
+    def _remove(self, place: int, size: int) -> None:
+        self.owners[place] -= 1
+        if self.owners[place] == 0:
+            self.live -= size
+
+
+@torch.no_grad()
+def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int, device: torch.device) -> float:
+    """Measure the working memory of a network per input pixel, on a small probe.
+
+    Arguments:
+        apply: The network, as a function of images with shape `(B, 3, side, side)`.
+        side: Side of the probe.
+        batch: The number B of images.
+        device: Where to run it.
+
+    Returns:
+        Bytes per pixel of one image (times B), with a margin for what kernels allocate unseen.
+    """
+    probe = torch.zeros(batch, 3, side, side, device=device)
+    with _LiveTensors() as count:
+        apply(probe)
+    return MARGIN * count.peak / (side * side)
+
+
+def in_use(device: torch.device, parameters: int) -> int:
+    """Return the bytes that are taken before any image is restored.
+
+    Arguments:
+        device: A CPU or CUDA device.
+        parameters: Bytes of the weights, for systems that do not tell how large a process is.
+    """
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    statm = Path("/proc/self/statm")
+    if statm.is_file():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return parameters + RUNTIME

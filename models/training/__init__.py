@@ -1,0 +1,1 @@
+"""Fitting networks: recipe, loop, checkpoint, EMA. Batches are passed in; nothing here looks for data."""

@@ -24,8 +24,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 class Result:
     """One method, one test set, one protocol.
 
-    `metrics` is the unweighted mean over `groups` (the rule of the paper's Table 3); where no type is known (a folder of
-    images), `groups` is empty and `metrics` stands alone. `missing` says in one line per metric what would fill it.
+    `metrics` is the unweighted mean over `groups` (the rule of the paper's Table 3); where no type is known (a folder
+    of images), `groups` is empty and `metrics` stands alone. `missing` says in one line per metric what would fill it.
 
     Raises:
         UserError: The overall numbers do not follow from the groups, or the schema is another one.

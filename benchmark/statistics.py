@@ -37,8 +37,8 @@ def grouped_bootstrap_interval(
         seed: Seed of the draws; the same input and seed give the same interval.
 
     Returns:
-        The lower and the upper end. Both are redrawn means (none are interpolated), so a set with an infinite PSNR gives
-        infinite ends and not an undefined difference of infinities.
+        The lower and the upper end. Both are redrawn means (none are interpolated), so a set with an infinite PSNR
+        gives infinite ends and not an undefined difference of infinities.
 
     Raises:
         UserError: There is no group, a group is empty or holds a NaN, or the level is outside (0, 1).

@@ -11,7 +11,7 @@ def _deviations(features: np.ndarray) -> np.ndarray:
     """Return a matrix `A` of at most D rows such that `A.T @ A` is the covariance of the rows of `features`."""
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
     rows, columns = centred.shape
-    return centred if rows <= columns else np.linalg.qr(centred, mode="r")
+    return centred if rows <= columns else np.asarray(np.linalg.qr(centred, mode="r"))
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -32,8 +32,8 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
         UserError: A set has fewer than two members, or the features differ in number.
 
     References:
-        GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel, Ramsauer, Unterthiner,
-        Nessler and Hochreiter, 2017), https://arxiv.org/abs/1706.08500
+        GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel, Ramsauer,
+        Unterthiner, Nessler and Hochreiter, 2017), https://arxiv.org/abs/1706.08500
     """
     a, b = np.asarray(features_a, dtype=np.float64), np.asarray(features_b, dtype=np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:

@@ -19,7 +19,8 @@ def build_network(weights: Path, *, device: str = "cpu") -> Any:
     pytorch-fid's own constructor downloads its weights; its blocks do not, so the network is put together here.
 
     Arguments:
-        weights: A state dict under pytorch-fid's keys, with or without the classifier `fc.*`; the digest is not checked.
+        weights: A state dict under pytorch-fid's keys, with or without the classifier `fc.*`; its digest is not
+            checked.
         device: Where it runs.
 
     Returns:
@@ -28,24 +29,26 @@ def build_network(weights: Path, *, device: str = "cpu") -> Any:
     Raises:
         UserError: The file is absent, broken or that of another network.
     """
+    import torch
     from pytorch_fid import inception as fid
     from torch import nn
     from torchvision.models import inception_v3
 
     state = load_state(weights)
-    whole = inception_v3(weights=None, num_classes=1, aux_logits=False, init_weights=False)
-    plain = dict(whole.named_children())
-    patched = {
-        "Mixed_5b": fid.FIDInceptionA(192, pool_features=32),
-        "Mixed_5c": fid.FIDInceptionA(256, pool_features=64),
-        "Mixed_5d": fid.FIDInceptionA(288, pool_features=64),
-        "Mixed_6b": fid.FIDInceptionC(768, channels_7x7=128),
-        "Mixed_6c": fid.FIDInceptionC(768, channels_7x7=160),
-        "Mixed_6d": fid.FIDInceptionC(768, channels_7x7=160),
-        "Mixed_6e": fid.FIDInceptionC(768, channels_7x7=192),
-        "Mixed_7b": fid.FIDInceptionE_1(1280),
-        "Mixed_7c": fid.FIDInceptionE_2(2048),
-    }
+    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it is
+        whole = inception_v3(weights=None, num_classes=1, aux_logits=False, init_weights=False)
+        plain = dict(whole.named_children())
+        patched = {
+            "Mixed_5b": fid.FIDInceptionA(192, pool_features=32),
+            "Mixed_5c": fid.FIDInceptionA(256, pool_features=64),
+            "Mixed_5d": fid.FIDInceptionA(288, pool_features=64),
+            "Mixed_6b": fid.FIDInceptionC(768, channels_7x7=128),
+            "Mixed_6c": fid.FIDInceptionC(768, channels_7x7=160),
+            "Mixed_6d": fid.FIDInceptionC(768, channels_7x7=160),
+            "Mixed_6e": fid.FIDInceptionC(768, channels_7x7=192),
+            "Mixed_7b": fid.FIDInceptionE_1(1280),
+            "Mixed_7c": fid.FIDInceptionE_2(2048),
+        }
     network = nn.Sequential()
     for name, layer in {**plain, **patched}.items():
         if name not in ("dropout", "fc"):

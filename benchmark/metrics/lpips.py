@@ -31,9 +31,10 @@ def build_network(weights: Path, *, net: Literal["alex", "vgg"] = "alex", device
         UserError: The file is absent, broken or that of another network.
     """
     import lpips
+    import torch
 
     state = load_state(weights)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):  # the caller's random state stays as it is
         warnings.simplefilter("ignore")  # lpips 0.1.4 uses an argument that torchvision has renamed
         network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
     # the package cuts torchvision's `features` into slices and keeps the layer numbers: slice2.3 is features.3

@@ -17,7 +17,8 @@ def luma(image: np.ndarray) -> np.ndarray:
         image: RGB with shape `(H, W, 3)`; uint8 in [0, 255] or float in [0, 1].
 
     Returns:
-        Y with shape `(H, W)`, float64, in [16, 235]. Metrics on it keep a data range of 255, as the authors' script does.
+        Y with shape `(H, W)`, float64, in [16, 235]. Metrics on it keep a data range of 255, as the
+        authors' script does.
 
     References:
         Recommendation ITU-R BT.601-7 (ITU, 2011), https://www.itu.int/rec/R-REC-BT.601

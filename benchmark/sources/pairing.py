@@ -31,7 +31,11 @@ RULES: tuple[Callable[[str], str], ...] = (same_stem, without_role, before_under
 
 
 def pair_by_name(
-    degraded: Sequence[Path], clean: Sequence[Path], *, rules: Sequence[Callable[[str], str]] = RULES
+    degraded: Sequence[Path],
+    clean: Sequence[Path],
+    *,
+    rules: Sequence[Callable[[str], str]] = RULES,
+    roles: tuple[str, str] = ("degraded", "clean"),
 ) -> list[tuple[Path, Path]]:
     """Give every degraded file its clean partner by the first rule that matches them all.
 
@@ -42,6 +46,7 @@ def pair_by_name(
         degraded: Files of the degraded images.
         clean: Files of the clean images.
         rules: Functions from stem to identity, tried in order.
+        roles: What the two groups of files are called in errors.
 
     Returns:
         Pairs `(degraded, clean)` in the order of `degraded`.
@@ -65,9 +70,9 @@ def pair_by_name(
     _, lonely, unused = best
     told = []
     if lonely:
-        told.append(f"{len(lonely)} degraded without exactly one clean image (e.g. {_examples(lonely)})")
+        told.append(f"{len(lonely)} {roles[0]} without exactly one {roles[1]} image (e.g. {_examples(lonely)})")
     if unused:
-        told.append(f"{len(unused)} clean without a degraded image (e.g. {_examples(unused)})")
+        told.append(f"{len(unused)} {roles[1]} without a {roles[0]} image (e.g. {_examples(unused)})")
     raise UserError(f"images do not pair up by name: {' and '.join(told)}; add the missing files or rename them")
 
 

@@ -21,7 +21,7 @@ from models.daclip.controller import DaClip
 from models.daclip.tokenise import tokenise
 
 SLOW = {"daclip_vit_l_14"}
-WORDS = "motion-blurry hazy jpeg-compressed low-light noisy raindrop rainy shadowed snowy uncompleted".split()
+WORDS = ["motion-blurry", "hazy", "jpeg-compressed", "low-light", "noisy", "raindrop", "rainy", "shadowed", "snowy", "uncompleted"]
 
 
 @pytest.fixture

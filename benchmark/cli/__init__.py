@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:
-    """Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
+    r"""Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
 
     \b
     The whole chain on embedded photos:   bench demo

@@ -163,7 +163,9 @@ def load_into(module: Any, state: dict[str, Any], *, path: Path, ignored: tuple[
         module.load_state_dict(used)
     except RuntimeError as error:
         wanted = module.state_dict()
-        missing, extra = sorted(wanted.keys() - used.keys()), sorted(used.keys() - wanted.keys())
+        # torch fills in absent counters of old files by itself, so they are not what is wrong
+        missing = sorted(key for key in wanted.keys() - used.keys() if not key.endswith("num_batches_tracked"))
+        extra = sorted(used.keys() - wanted.keys())
         wrong = [key for key in wanted.keys() & used.keys() if wanted[key].shape != used[key].shape]
         raise UserError(
             f"{path} does not fit {type(module).__name__}: {len(missing)} keys missing (first {missing[:1]}), "

@@ -1,1 +1,1 @@
-"""What people look at: terminal tables, Markdown, the gallery, contact sheets."""
+"""Ways to show tables and pictures: Markdown pages and a static HTML gallery."""

@@ -1,0 +1,76 @@
+"""Recognising the degradation: accuracy per type for each classifier, and what it confuses with what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.classification_results import ClassificationResult
+from benchmark.tables import TableCard
+from benchmark.tables.published import PublishedScores, published_section, read_published
+from benchmark.tables.view import Cell, Records, Section, birth_line, embolden, number, one_origin
+from benchmark.vocabulary import DEGRADATIONS, LABELS
+
+
+def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:
+    """Return the published section (empty but for its note) and one for each test set that was measured."""
+    sections = [published_section(read_published(PublishedScores, published, table=card.name))]
+    origins: dict[tuple[str, str, str], list[ClassificationResult]] = {}
+    for result in records.classifications:
+        origin = (result.test_set.name, result.test_set.digest, str(result.protocol))
+        origins.setdefault(origin, []).append(result)
+    for origin in sorted(origins):
+        sections.extend(measured_sections(origins[origin]))
+    return sections
+
+
+def measured_sections(results: Sequence[ClassificationResult]) -> list[Section]:
+    """Show classifiers on one test set, best first, then the confusion matrix of each.
+
+    Raises:
+        UserError: The results differ in test set or protocol, or there are none.
+    """
+    one_origin(results)
+    ordered = sorted(results, key=lambda r: (-r.accuracy, r.method.name))
+    return [_accuracies(ordered), *[_confusion(result) for result in ordered]]
+
+
+def _accuracies(results: Sequence[ClassificationResult]) -> Section:
+    first = results[0]
+    columns = []
+    for word in DEGRADATIONS:
+        groups = [r.groups.get(word) for r in results]
+        columns.append([Cell(text=number(100 * g.accuracy if g else None, digits=1)) for g in groups])
+    columns.append([Cell(text=number(100 * r.accuracy, digits=1)) for r in results])
+    columns = [embolden(cells, higher_is_better=True) for cells in columns]
+    return Section(
+        title=f"Measured: {first.test_set.title}, protocol {first.protocol}",
+        kind="measured",
+        headers=tuple(Cell(text=head) for head in ("Method", *[LABELS[word] for word in DEGRADATIONS], "Mean", "n")),
+        numeric=(False, *[True] * (len(DEGRADATIONS) + 2)),
+        rows=tuple(
+            (Cell(text=r.method.title), *[c[i] for c in columns], Cell(text=str(r.n))) for i, r in enumerate(results)
+        ),
+        intro=(
+            f"Accuracy in per cent; chance is {100 * first.chance:.1f}. Test set `{first.test_set.name}`, "
+            f"{first.test_set.n} images, digest `{first.test_set.digest[:12]}`. The mean is unweighted over the types.",
+        ),
+        remarks=tuple(f"{r.method.title}: {r.method.note}" for r in results if r.method.note),
+        births=tuple(birth_line(r) for r in results),
+    )
+
+
+def _confusion(result: ClassificationResult) -> Section:
+    labels = [LABELS[word] for word in DEGRADATIONS]
+    return Section(
+        title=f"What {result.method.title} answers",
+        kind="measured",
+        headers=tuple(Cell(text=head) for head in ("Truth \\ answer", *labels)),
+        numeric=(False, *[True] * len(labels)),
+        rows=tuple(
+            (Cell(text=label), *[Cell(text=str(n), bold=i == j) for j, n in enumerate(row)])
+            for i, (label, row) in enumerate(zip(labels, result.confusion, strict=True))
+        ),
+        intro=("Counts of images; bold marks the right answers.",),
+        level=3,
+    )

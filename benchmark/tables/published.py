@@ -1,0 +1,182 @@
+"""Read the numbers printed in papers, exactly as printed, and show them as a section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmark.strict import parse
+from benchmark.tables import METRIC_COLUMNS
+from benchmark.tables.view import Cell, Section, embolden
+from benchmark.vocabulary import check_degradation
+from models.errors import UserError, close_match
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where the numbers were printed."""
+
+    title: str
+    authors: str
+    venue: str
+    year: int
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors}: {self.title}, {self.venue} {self.year}, {self.url}"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Our reading of some printed cells; no rows and no columns means the whole table."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One method; the values are text, so that trailing zeros stay as printed."""
+
+    method: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PublishedScores:
+    """A printed table of scores.
+
+    Raises:
+        UserError: A row lacks a column or holds something that is no number, or a note points at nothing.
+    """
+
+    schema: int
+    table: str
+    title: str
+    citation: Citation
+    read_in: str
+    protocol: str
+    columns: tuple[str, ...]
+    rows: tuple[PublishedRow, ...]
+    notes: tuple[Note, ...]
+
+    def __post_init__(self) -> None:
+        _check_known("metric", self.columns, METRIC_COLUMNS)
+        methods = [row.method for row in self.rows]
+        for row in self.rows:
+            if tuple(row.values) != self.columns:
+                raise UserError(f"{row.method}: its values must be {', '.join(self.columns)}, in this order")
+            for name, text in row.values.items():
+                try:
+                    float(text)
+                except ValueError:
+                    raise UserError(f"{row.method}: {name} is {text!r}, which is no number") from None
+        for note in self.notes:
+            _check_known("row", note.rows, methods)
+            _check_known("column", note.columns, self.columns)
+
+
+@dataclass(frozen=True)
+class PublishedCount:
+    """How many pairs of one type there are, and of which sources."""
+
+    degradation: str
+    train_source: str
+    test_source: str
+    train: int
+    test: int
+
+    def __post_init__(self) -> None:
+        check_degradation(self.degradation)
+
+
+@dataclass(frozen=True)
+class PublishedCounts:
+    """The printed table of pair counts.
+
+    Raises:
+        UserError: The rows do not add up to the printed total.
+    """
+
+    schema: int
+    table: str
+    title: str
+    citation: Citation
+    read_in: str
+    rows: tuple[PublishedCount, ...]
+    total: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        sums = {"train": sum(row.train for row in self.rows), "test": sum(row.test for row in self.rows)}
+        if sums != dict(self.total):
+            raise UserError(f"the rows add up to {sums}, but the total says {dict(self.total)}")
+
+
+def _check_known(what: str, names: tuple[str, ...], known: Any) -> None:
+    for name in names:
+        if name not in known:
+            raise UserError(f"there is no {what} {name!r}{close_match(name, known)}")
+
+
+def read_published(kind: type[T], folder: Path, *, table: str) -> T:
+    """Read `table-<table>.yaml` from the folder of published numbers, refusing unknown keys.
+
+    Raises:
+        UserError: The file is absent, no YAML, or not of the declared form.
+    """
+    import yaml
+
+    path = folder / f"table-{table}.yaml"
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"published numbers not found: {path}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"published numbers are not valid YAML: {path} ({error})") from None
+    published: Any = parse(kind, value, where=str(path))
+    if published.schema != 1 or published.table != table:
+        raise UserError(
+            f"{path}: expected schema 1 and table {table!r}, got {published.schema} and {published.table!r}"
+        )
+    return published
+
+
+def published_section(published: PublishedScores) -> Section:
+    """Show printed scores as they are, the best of each column in bold, with our notes numbered."""
+    numbered = [note for note in published.notes if note.rows or note.columns]
+
+    def marks(row: str | None, column: str) -> tuple[int, ...]:
+        return tuple(
+            i
+            for i, note in enumerate(numbered, start=1)
+            if column in note.columns and (row in note.rows if row is not None else not note.rows)
+        )
+
+    columns = [
+        embolden(
+            [Cell(text=row.values[name], notes=marks(row.method, name)) for row in published.rows],
+            higher_is_better=METRIC_COLUMNS[name].higher_is_better,
+        )
+        for name in published.columns
+    ]
+    heads = [Cell(text=METRIC_COLUMNS[name].header, notes=marks(None, name)) for name in published.columns]
+    return Section(
+        title="Published",
+        kind="published",
+        headers=(Cell(text="Method"), *heads),
+        numeric=(False, *[True] * len(published.columns)),
+        rows=tuple((Cell(text=row.method), *[column[i] for column in columns]) for i, row in enumerate(published.rows)),
+        intro=(
+            str(published.citation),
+            f"Protocol as printed: {published.protocol}.",
+            f"Read in: {published.read_in}.",
+        ),
+        remarks=tuple(note.text for note in published.notes if note not in numbered),
+        notes=tuple(note.text for note in numbered),
+    )

@@ -1,0 +1,141 @@
+"""Tables 2a-2d and 3: printed scores, then one section for each test set and protocol that was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.results import Result
+from benchmark.tables import METRIC_COLUMNS, TableCard
+from benchmark.tables.published import PublishedScores, published_section, read_published
+from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, number, one_origin
+from benchmark.vocabulary import DEGRADATIONS, LABELS
+
+
+def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:
+    """Return the published section and the measured ones, those under the table's own protocol first."""
+    sections = [published_section(read_published(PublishedScores, published, table=card.name))]
+    origins: dict[tuple[str, ...], list[Result]] = {}
+    for result in records.results:
+        if belongs(card, result):
+            origin = (
+                "" if result.protocol.id == card.protocol else result.protocol.id,
+                str(result.protocol.version),
+                result.test_set.name,
+                result.test_set.digest,
+            )
+            origins.setdefault(origin, []).append(result)
+    for origin in sorted(origins):
+        sections.extend(measured_sections(card, origins[origin]))
+    return sections
+
+
+def belongs(card: TableCard, result: Result) -> bool:
+    """Say whether the table shows this result: by the types of its test set and, for Table 2, by the set's name."""
+    if card.degradation is None:
+        return len(result.test_set.degradations) > 1
+    same_source = card.test_set_source is None or result.test_set.name.startswith(card.test_set_source)
+    return result.test_set.degradations == (card.degradation,) and same_source
+
+
+def measured_sections(card: TableCard, results: Sequence[Result]) -> list[Section]:
+    """Show results of one test set under one protocol, best first, the best of each column in bold.
+
+    A table over several types gets one more part per metric, with a column for each type.
+
+    Raises:
+        UserError: The results differ in test set or protocol, or there are none.
+    """
+    one_origin(results)
+    ordered = sorted(results, key=lambda r: (-_value(r, card.metrics[0], default=-math.inf), r.method.name))
+    parts = [_overall(card, ordered)]
+    if card.degradation is None:
+        parts += [_per_type(name, ordered) for name in card.metrics if any(_has(r, name) for r in ordered)]
+    return parts
+
+
+def _value(result: Result, metric: str, *, default: float) -> float:
+    return result.metrics[metric].number if metric in result.metrics else default
+
+
+def _has(result: Result, metric: str) -> bool:
+    return any(metric in group.metrics for group in result.groups.values())
+
+
+def _overall(card: TableCard, results: Sequence[Result]) -> Section:
+    first = results[0]
+    columns: list[tuple[str, list[Cell]]] = [("Method", [Cell(text=r.method.title) for r in results])]
+    for name in card.metrics:
+        style = METRIC_COLUMNS[name]
+        scores = [r.metrics.get(name) for r in results]
+        cells = [Cell(text=number(s.number if s else None, digits=style.digits)) for s in scores]
+        columns.append((style.header, embolden(cells, higher_is_better=style.higher_is_better)))
+        if name == "psnr":
+            bounds = [s.ci95 if s else None for s in scores]
+            columns.append(("95 % interval", [Cell(text=f"[{b[0]:.2f}, {b[1]:.2f}]" if b else ABSENT) for b in bounds]))
+    columns.append(("n", [Cell(text=_count(r)) for r in results]))
+    columns.append(("Parameters", [Cell(text=_millions(r.method.parameters)) for r in results]))
+    columns.append(("s / image", [Cell(text=number(r.cost.seconds_per_image, digits=3)) for r in results]))
+    own = first.protocol.id == card.protocol
+    return Section(
+        title=f"Measured: {first.test_set.title}, protocol {first.protocol}",
+        kind="measured",
+        headers=tuple(Cell(text=head) for head, _ in columns),
+        numeric=tuple(head != "Method" for head, _ in columns),
+        rows=tuple(zip(*[cells for _, cells in columns], strict=True)),
+        intro=(
+            f"Test set `{first.test_set.name}`, {first.test_set.n} pairs, digest `{first.test_set.digest[:12]}`; "
+            f"protocol `{first.protocol}`{'' if own else ', which is not the protocol of this table'}. "
+            "Bold is the best of this section only.",
+        ),
+        remarks=(*_missing(card, results), *[f"{r.method.title}: {r.method.note}" for r in results if r.method.note]),
+        births=tuple(birth_line(r) for r in results),
+    )
+
+
+def _count(result: Result) -> str:
+    return str(result.n) if result.n == result.test_set.n else f"{result.n} of {result.test_set.n}"
+
+
+def _millions(parameters: int | None) -> str:
+    if parameters is None:
+        return ABSENT
+    return f"{parameters / 1e6:.2f} M" if parameters >= 10_000 else str(parameters)
+
+
+def _missing(card: TableCard, results: Sequence[Result]) -> list[str]:
+    """Say once per cause what an absent number needs."""
+    causes: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for name in card.metrics:
+            if name not in result.metrics:
+                cause = result.missing.get(name, "it was not asked for when this result was made")
+                causes.setdefault((name, cause), []).append(result.method.title)
+    return [
+        f"{METRIC_COLUMNS[name].label} is missing{'' if len(who) == len(results) else ' for ' + ', '.join(who)}: {cause}"
+        for (name, cause), who in causes.items()
+    ]
+
+
+def _per_type(metric: str, results: Sequence[Result]) -> Section:
+    style = METRIC_COLUMNS[metric]
+    columns = []
+    for word in DEGRADATIONS:
+        groups = [r.groups.get(word) for r in results]
+        scores = [g.metrics.get(metric) if g else None for g in groups]
+        columns.append([Cell(text=number(s.number if s else None, digits=style.digits)) for s in scores])
+    overall = [r.metrics.get(metric) for r in results]
+    columns.append([Cell(text=number(s.number if s else None, digits=style.digits)) for s in overall])
+    columns = [embolden(cells, higher_is_better=style.higher_is_better) for cells in columns]
+    counts = {tuple((word, r.groups[word].n) for word in DEGRADATIONS if word in r.groups) for r in results if r.groups}
+    listed = [", ".join(f"{LABELS[word]} {n}" for word, n in each) for each in counts]
+    return Section(
+        title=f"{style.header} per type",
+        kind="measured",
+        headers=tuple(Cell(text=head) for head in ("Method", *[LABELS[word] for word in DEGRADATIONS], "Mean")),
+        numeric=(False, *[True] * (len(DEGRADATIONS) + 1)),
+        rows=tuple((Cell(text=r.method.title), *[c[i] for c in columns]) for i, r in enumerate(results)),
+        remarks=(f"Images per type: {listed[0]}. The mean is unweighted over the types.",) if len(listed) == 1 else (),
+        level=3,
+    )

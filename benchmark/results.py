@@ -139,25 +139,28 @@ def write_result(leaderboards: Path, result: Result, per_image: Sequence[Mapping
         UserError: The rows do not belong to the result: another count, keys that repeat, or uneven columns.
     """
     path = result_path(leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id)
-    write_per_image(path.with_suffix(".parquet"), per_image, n=result.n)
+    rows = path.with_suffix(".parquet")
+    check_rows(rows.name, per_image, n=result.n)
+    path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
+    write_per_image(rows, per_image)
     write_json(path, result.to_json())
     return path
 
 
-def write_per_image(path: Path, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
+def check_rows(name: str, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
+    """Refuse per-image rows that are not one for each of `n` images, or that have uneven columns."""
+    if len(rows) != n or len({row.get("key") for row in rows}) != n:
+        raise UserError(f"{name}: expected one row for each of {n} images, got {len(rows)} rows or repeated keys")
+    if any(set(row) != set(rows[0]) or "degradation" not in row for row in rows):
+        raise UserError(f"{name}: every row needs the same columns: key, degradation and the metrics")
+
+
+def write_per_image(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write one row an image as Parquet, atomically: `key`, `degradation`, then the other columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = [
-        "key",
-        "degradation",
-        *[name for name in (rows[0] if rows else ()) if name not in ("key", "degradation")],
-    ]
-    if len(rows) != n or len({row.get("key") for row in rows}) != n:
-        raise UserError(f"{path.name}: expected one row for each of {n} images, got {len(rows)} rows or repeated keys")
-    if any(set(row) != set(columns) for row in rows):
-        raise UserError(f"{path.name}: every row needs the columns {', '.join(columns)}")
+    columns = ["key", "degradation", *[name for name in rows[0] if name not in ("key", "degradation")]]
     table = pa.table({name: pa.array([row[name] for row in rows]) for name in columns})
     with atomic_path(path) as partial:
         pq.write_table(table, partial)

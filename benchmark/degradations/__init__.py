@@ -1,4 +1,4 @@
-"""The catalogue of degradation operations, one a type of the paper."""
+"""The catalogue of degradation operations: what each one simulates and how its result becomes 8 bit."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from models.catalogue import Catalogue
 
 @dataclass(frozen=True)
 class DegradationCard:
-    """What an operation declares about itself.
+    """What a degradation operation declares about itself.
 
     Arguments:
-        name: Name in specs, e.g. `noise` in `noise(sigma=50)`.
-        target: "module:function" of the operation.
-        degradation: The type that it makes.
-        summary: What it does.
-        model: The image-formation model, J being the clean image.
-        reference: Where the model comes from.
-        rounding: How the result becomes 8 bits.
+        name: Name of the operation in specs, e.g. `"noise"` in `noise(sigma=50)`.
+        target: "module:function"; the function takes `(image, generator, *, parameters)` and returns the degraded image,
+            both with shape `(H, W, 3)`, float32 RGB in [0, 1].
+        degradation: Which of the ten types it makes.
+        summary: What it does, in a few words.
+        model: The image-formation model in one line.
+        rounding: How the float result becomes 8 bit: `"truncate"` or `"round"`.
     """
 
     name: str
@@ -27,96 +27,83 @@ class DegradationCard:
     degradation: str
     summary: str
     model: str
-    reference: str
-    rounding: Literal["round", "truncate"] = "round"
-
-    @property
-    def default(self) -> str:
-        """The spec with which the type is synthesised."""
-        return {"jpeg": "jpeg(quality=10)", "noise": "noise(sigma=50)"}.get(self.name, f"{self.name}()")
-
-
-def _card(name: str, degradation: str, summary: str, model: str, reference: str, rounding="round") -> DegradationCard:
-    target = f"benchmark.degradations.{name}:{name}"
-    return DegradationCard(name, target, degradation, summary, model, reference, rounding)
+    rounding: Literal["truncate", "round"] = "round"
 
 
 OPERATIONS = Catalogue[DegradationCard](
     "degradation operation",
     [
-        _card(
-            "blur",
-            "motion-blurry",
-            "camera shake along a curved path, averaged in linear light",
-            "I = g(mean over time of g^-1(J) moved along a path)",
-            "Deep Multi-Scale Convolutional Neural Network for Dynamic Scene Deblurring (Nah et al., CVPR 2017)",
+        DegradationCard(
+            name="blur",
+            target="benchmark.degradations.blur:blur",
+            degradation="motion-blurry",
+            summary="motion blur of a shaken camera along a curved path",
+            model="I^g = k * J^g, k the path of the camera during the exposure, g the gamma of the averaging",
         ),
-        _card(
-            "haze",
-            "hazy",
-            "atmospheric scattering over a depth map made from the image",
-            "I = J t + A (1 - t), t = exp(-beta d)",
-            "Benchmarking Single-Image Dehazing and Beyond (Li et al., TIP 2019)",
+        DegradationCard(
+            name="haze",
+            target="benchmark.degradations.haze:haze",
+            degradation="hazy",
+            summary="atmospheric scattering over a plausible depth map",
+            model="I = J t + A (1 - t), t = exp(-beta d)",
         ),
-        _card(
-            "jpeg",
-            "jpeg-compressed",
-            "JPEG compression with 4:2:0 chroma",
-            "I = decode(encode(J, quality))",
-            "Controlling Vision-Language Models for Multi-Task Image Restoration (Luo et al., ICLR 2024)",
+        DegradationCard(
+            name="jpeg",
+            target="benchmark.degradations.jpeg:jpeg",
+            degradation="jpeg-compressed",
+            summary="baseline JPEG with 4:2:0 chroma",
+            model="I = decode(encode(J, quality))",
         ),
-        _card(
-            "lowlight",
-            "low-light",
-            "short exposure with shot and read noise",
-            "I = g(Poisson-Gaussian(exposure g^-1(J)))",
-            "Unprocessing Images for Learned Raw Denoising (Brooks et al., CVPR 2019)",
+        DegradationCard(
+            name="lowlight",
+            target="benchmark.degradations.lowlight:lowlight",
+            degradation="low-light",
+            summary="short exposure with photon and read noise",
+            model="I = ((Poisson(e c J^g) + N(0, r^2)) / c)^(1/g), e the exposure, c electrons at full scale",
         ),
-        _card(
-            "noise",
-            "noisy",
-            "additive white Gaussian noise, clipped and truncated to 8 bits",
-            "I = clip(J + N(0, sigma^2))",
-            "Controlling Vision-Language Models for Multi-Task Image Restoration (Luo et al., ICLR 2024)",
-            "truncate",
+        DegradationCard(
+            name="noise",
+            target="benchmark.degradations.noise:noise",
+            degradation="noisy",
+            summary="additive white Gaussian noise",
+            model="I = clip(J + N(0, (sigma / 255)^2))",
+            rounding="truncate",
         ),
-        _card(
-            "raindrop",
-            "raindrop",
-            "drops on the lens that show a blurred, upside-down background",
-            "I = (1 - M) J + M R",
-            "Attentive Generative Adversarial Network for Raindrop Removal (Qian et al., CVPR 2018)",
+        DegradationCard(
+            name="raindrop",
+            target="benchmark.degradations.raindrop:raindrop",
+            degradation="raindrop",
+            summary="out-of-focus drops on the lens that show the scene upside down",
+            model="I = (1 - M) J + M R, R the scene refracted and defocused by the drops",
         ),
-        _card(
-            "rain",
-            "rainy",
-            "dense rain streaks in layers of different direction",
-            "I = clip(J + sum of streak layers)",
-            "Deep Joint Rain Detection and Removal from a Single Image (Yang et al., CVPR 2017)",
+        DegradationCard(
+            name="rain",
+            target="benchmark.degradations.rain:rain",
+            degradation="rainy",
+            summary="dense bright rain streaks in several layers",
+            model="I = clip(J + sum of streak layers)",
         ),
-        _card(
-            "shadow",
-            "shadowed",
-            "a soft-edged cast shadow, slightly blue",
-            "I = (1 - m) J + m a J, a per channel",
-            "Shadow Removal via Shadow Image Decomposition (Le and Samaras, ICCV 2019)",
+        DegradationCard(
+            name="shadow",
+            target="benchmark.degradations.shadow:shadow",
+            degradation="shadowed",
+            summary="a cast shadow with a soft edge and a bluish tint",
+            model="I^g = (1 - M) J^g + M (a_c J^g + b), a_c per channel",
         ),
-        _card(
-            "snow",
-            "snowy",
-            "flakes of three sizes, translucent and drifting",
-            "I = (1 - z) J + z S",
-            "DesnowNet: Context-Aware Deep Network for Snow Removal (Liu et al., TIP 2018)",
+        DegradationCard(
+            name="snow",
+            target="benchmark.degradations.snow:snow",
+            degradation="snowy",
+            summary="falling flakes of several sizes, transparencies and speeds",
+            model="I = (1 - M) J + M S, S nearly white, M from particle layers",
         ),
-        _card(
-            "mask",
-            "uncompleted",
-            "thin brush strokes to be inpainted, painted white",
-            "I = m J + (1 - m)",
-            "RePaint: Inpainting using Denoising Diffusion Probabilistic Models (Lugmayr et al., CVPR 2022)",
+        DegradationCard(
+            name="mask",
+            target="benchmark.degradations.mask:mask",
+            degradation="uncompleted",
+            summary="white holes along thin brush strokes",
+            model="I = M J + (1 - M), M = 1 where the pixel is kept",
         ),
     ],
 )
-
-DEFAULT_SPECS = {card.degradation: card.default for card in OPERATIONS.values()}
-"""The spec with which each of the ten types is synthesised."""
+"""The operations in the paper's order of the ten types."""

@@ -1,46 +1,69 @@
-"""A plausible depth map from one image: no network, just where far things usually are."""
+"""A plausible depth map for a photo without depth: a ground plane, a rough scene, and edges taken from the photo."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from benchmark.degradations.fields import fractal, luminance
+from benchmark.degradations.fractal import fractal_noise
 
 
-def pseudo_depth(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return a depth map for scattering: far at the top, uneven, and with edges where the image has them.
+def plausible_depth(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Guess a depth for every pixel: far at the horizon and above, near at the bottom, smooth inside objects.
 
-    A tilted plane plus fractal noise is aligned with the picture by a guided filter on its luminance; bright areas,
-    which in outdoor photos are often sky, are moved back.
+    Three cues are mixed: a ground plane seen in perspective, a smooth random field for things that stand on it, and the
+    observation that far things tend to be bright and pale. A guided filter makes the result follow the edges of the photo.
 
     Arguments:
-        image: RGB with shape `(H, W, 3)`, float32, in [0, 1].
+        image: Photo with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
 
     Returns:
-        Depth with shape `(H, W)`, float32, in [0, 1]; 1 is farthest.
+        Depth with shape `(H, W)`, float32, 0 (nearest) to 1 (farthest).
 
     References:
-        Guided Image Filtering (He, Sun and Tang, 2010) https://doi.org/10.1007/978-3-642-15549-9_1
+        A Fast Single Image Haze Removal Algorithm Using Color Attenuation Prior (Zhu, Mai and Shao, 2015)
+        https://doi.org/10.1109/TIP.2015.2446191
+        Guided Image Filtering (He, Sun and Tang, 2013)
+        https://doi.org/10.1109/TPAMI.2012.213
     """
     height, width = image.shape[:2]
-    tilt = generator.uniform(-0.25, 0.25)
-    rows = np.linspace(1.0, 0.0, height, dtype=np.float32)[:, None]
-    columns = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
-    guide = luminance(image)
-    rough = 0.55 * (rows + tilt * columns) + 0.3 * fractal(generator, height, width, octaves=3) + 0.15 * guide
-    refined = guided_filter(guide, rough, radius=max(min(height, width) // 8, 2), eps=1e-3)
-    low, high = float(refined.min()), float(refined.max())
-    return np.clip((refined - low) / max(high - low, 1e-6), 0.0, 1.0)
+    rows = (np.arange(height, dtype=np.float32) + 0.5) / height
+    tilt = float(generator.uniform(-0.15, 0.15))
+    columns = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
+    horizon = float(generator.uniform(0.05, 0.5))
+    below = np.maximum(rows[:, None] + tilt * columns[None, :] - horizon, 0)
+    nearness = float(generator.uniform(0.2, 0.5))
+    plane = nearness / (nearness + below)
+    scene = fractal_noise(height, width, generator, cells=2, octaves=3)
+    brightest = image.max(axis=2)
+    pale = np.clip(0.5 + brightest - 1.5 * (brightest - image.min(axis=2)), 0, 1.5) / 1.5
+    rough = (0.6 * plane + 0.25 * scene + 0.25 * pale).astype(np.float32)
+    luminance = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    depth = guided_filter(luminance, rough, radius=max(1, min(height, width) // 10), epsilon=2e-3)
+    low, high = float(depth.min()), float(depth.max())
+    return (depth - low) / max(high - low, 1e-6)
 
 
-def guided_filter(guide: np.ndarray, source: np.ndarray, *, radius: int, eps: float) -> np.ndarray:
-    """Smooth `source` so that its edges follow those of `guide`; both with shape `(H, W)`, float32."""
+def guided_filter(guide: np.ndarray, source: np.ndarray, *, radius: int, epsilon: float) -> np.ndarray:
+    """Smooth `source` while keeping the edges of `guide`.
+
+    Arguments:
+        guide: Guidance with shape `(H, W)`, float32 in [0, 1].
+        source: Field to filter with shape `(H, W)`, float32.
+        radius: Half the side of the window, in pixels.
+        epsilon: Variance of the guide below which a window counts as flat.
+
+    Returns:
+        The filtered field with shape `(H, W)`, float32.
+    """
 
     def mean(field: np.ndarray) -> np.ndarray:
         return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
-    mean_g, mean_s = mean(guide), mean(source)
-    slope = (mean(guide * source) - mean_g * mean_s) / (mean(guide * guide) - mean_g * mean_g + eps)
-    return mean(slope) * guide + mean(mean_s - slope * mean_g)
+    guide_mean, source_mean = mean(guide), mean(source)
+    variance = mean(guide * guide) - guide_mean * guide_mean
+    covariance = mean(guide * source) - guide_mean * source_mean
+    slope = covariance / (variance + np.float32(epsilon))
+    offset = source_mean - slope * guide_mean
+    return mean(slope) * guide + mean(offset)

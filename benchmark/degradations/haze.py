@@ -1,11 +1,11 @@
-"""Haze: light is scattered out of the view and airlight into it, more so with distance."""
+"""Haze: light scattered into and out of the line of sight by the air between camera and scene."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmark.degradations.depth import pseudo_depth
-from benchmark.degradations.ranges import drawn
+from benchmark.degradations.depth import plausible_depth
+from benchmark.degradations.parameters import number
 
 
 def haze(
@@ -15,25 +15,32 @@ def haze(
     beta: float | None = None,
     airlight: float | None = None,
 ) -> np.ndarray:
-    """Apply the atmospheric scattering model I = J t + A (1 - t), t = exp(-beta d).
+    """Mix the image with the airlight, the more the farther a pixel lies.
+
+    The nearest point keeps an optical depth of a fifth of the farthest one's, because haze begins at the lens.
 
     Arguments:
-        image: RGB with shape `(H, W, 3)`, float32, in [0, 1].
-        generator: Source of randomness; the depth map d, in [0.25, 1.25], is made with it from the image.
-        beta: Scattering coefficient per unit of depth, 0 to 10; drawn from 0.7 to 1.8 when not given.
-        airlight: Brightness of the airlight, 0 to 1; drawn from 0.75 to 0.95 when not given.
+        image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
+        generator: Source of randomness.
+        beta: Optical depth at the farthest point, without unit, 0.1 to 5; drawn from 0.8 to 2.2, so that 45 to 11 percent
+            of the light of the farthest point arrives.
+        airlight: Brightness of the air, 0.3 to 1; drawn from 0.75 to 0.98, nearly grey.
 
     Returns:
-        The hazy image, same shape and range.
+        The hazy image, same shape and type.
 
     Raises:
-        UserError: A parameter is out of its range.
+        UserError: A parameter is out of range.
 
     References:
-        Benchmarking Single-Image Dehazing and Beyond (Li et al., 2019) https://arxiv.org/abs/1712.04143
+        Vision and the Atmosphere (Narasimhan and Nayar, 2002)
+        https://doi.org/10.1023/A:1016328200723
+        Benchmarking Single Image Dehazing and Beyond (Li et al., 2019)
+        https://arxiv.org/abs/1712.04143
     """
-    beta = drawn(generator, "beta", beta, (0.7, 1.8), (0.0, 10.0))
-    airlight = drawn(generator, "airlight", airlight, (0.75, 0.95), (0.0, 1.0))
-    tint = 1.0 + generator.uniform(-0.03, 0.03, 3).astype(np.float32)
-    transmission = np.exp(-np.float32(beta) * (0.25 + pseudo_depth(image, generator)))[..., None]
-    return np.clip(image * transmission + airlight * tint * (1 - transmission), 0.0, 1.0).astype(np.float32)
+    beta = number("beta", beta, generator, allowed=(0.1, 5), drawn=(0.8, 2.2))
+    airlight = number("airlight", airlight, generator, allowed=(0.3, 1), drawn=(0.75, 0.98))
+    tint = np.clip(airlight + generator.normal(0, 0.012, size=3), 0, 1).astype(np.float32)
+    distance = 0.2 + 0.8 * plausible_depth(image, generator)
+    transmission = np.exp(np.float32(-beta) * distance)[..., None]
+    return np.clip(image * transmission + tint * (1 - transmission), 0, 1)

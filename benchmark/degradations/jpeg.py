@@ -1,4 +1,4 @@
-"""JPEG compression."""
+"""JPEG: baseline compression with 4:2:0 chroma, equal to what OpenCV and Pillow write."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ import io
 import numpy as np
 from PIL import Image
 
-from benchmark.degradations.ranges import within
+from benchmark.degradations.parameters import integer
 from models.images import to_float, to_uint8
 
 
 def jpeg(image: np.ndarray, generator: np.random.Generator, *, quality: int = 10) -> np.ndarray:
-    """Compress and decompress with libjpeg, chroma at half resolution (4:2:0), as OpenCV and Pillow do by default.
+    """Compress and decompress with JPEG.
+
+    Nothing is random. With quality 10 the paper's own JPEG images come out to the bit.
 
     Arguments:
-        image: RGB with shape `(H, W, 3)`, float32, in [0, 1]; rounded to 8 bits first.
-        generator: Not used, nothing is random.
-        quality: Quality on libjpeg's scale, 1 to 100; the paper's is 10.
+        image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
+        generator: Not used; every operation takes one.
+        quality: The libjpeg quality, 1 (worst) to 100.
 
     Returns:
-        The decompressed image, same shape and range, exactly representable in 8 bits.
+        The decoded image, same shape and type.
 
     Raises:
-        UserError: The quality is out of its range or not whole.
+        UserError: `quality` is out of range.
 
     References:
-        Controlling Vision-Language Models for Multi-Task Image Restoration (Luo et al., 2024)
-        https://arxiv.org/abs/2310.01018
+        The JPEG Still Picture Compression Standard (Wallace, 1992)
+        https://doi.org/10.1109/30.125072
     """
-    quality = int(within("quality", quality, 1, 100))
+    quality = integer("quality", quality, generator, allowed=(1, 100), drawn=(10, 10))
     buffer = io.BytesIO()
     Image.fromarray(to_uint8(image)).save(buffer, format="JPEG", quality=quality, subsampling="4:2:0")
-    return to_float(np.asarray(Image.open(buffer)))
+    return to_float(np.asarray(Image.open(buffer).convert("RGB")))

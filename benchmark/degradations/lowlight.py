@@ -1,11 +1,12 @@
-"""Low light: too few photons, and the noise that comes with them."""
+"""Low light: the same scene with a much shorter exposure and the noise of a sensor that counts few photons."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmark.degradations.fields import GAMMA
-from benchmark.degradations.ranges import drawn
+from benchmark.degradations.parameters import number
+
+GAMMA = 2.2  # stored values to this power are taken for linear light
 
 
 def lowlight(
@@ -13,32 +14,37 @@ def lowlight(
     generator: np.random.Generator,
     *,
     exposure: float | None = None,
-    shot: float | None = None,
+    electrons: float | None = None,
     read: float | None = None,
 ) -> np.ndarray:
-    """Shorten the exposure in linear light and add the noise of the sensor.
+    """Expose for a small fraction of the time, count photons, add read noise, and store.
+
+    The default range gives stored values 8 to 28 percent of the clean ones, as in most of LOL's test pairs.
 
     Arguments:
-        image: RGB with shape `(H, W, 3)`, float32, in [0, 1].
+        image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
-        exposure: Share of the light that is left, 0.001 to 1; drawn from 0.01 to 0.04 when not given.
-        shot: Variance of the photon noise per unit of light, 0 to 0.1; drawn from 0.0002 to 0.0006 when not given.
-        read: Standard deviation of the read noise in linear light, 0 to 0.1; drawn from 0.0002 to 0.001 when not given.
+        exposure: Linear exposure relative to the clean image, 0.0005 to 1; drawn log-uniformly from 0.004 to 0.06.
+        electrons: Electrons that white at full exposure sets free in a pixel, 100 to 1000000; drawn log-uniformly from
+            8000 to 40000. Fewer means more photon noise.
+        read: Standard deviation of the read noise in electrons, 0 to 100; drawn from 1 to 4.
 
     Returns:
-        The dark image, same shape and range.
+        The dark image, same shape and type.
 
     Raises:
-        UserError: A parameter is out of its range.
+        UserError: A parameter is out of range.
 
     References:
-        Unprocessing Images for Learned Raw Denoising (Brooks et al., 2019) https://arxiv.org/abs/1811.11127
-        Deep Retinex Decomposition for Low-Light Enhancement (Wei et al., 2018) https://arxiv.org/abs/1808.04560
+        Practical Poissonian-Gaussian Noise Modeling and Fitting for Single-Image Raw-Data (Foi et al., 2008)
+        https://doi.org/10.1109/TIP.2008.2001399
+        Deep Retinex Decomposition for Low-Light Enhancement (Wei et al., 2018)
+        https://arxiv.org/abs/1808.04560
     """
-    exposure = drawn(generator, "exposure", exposure, (0.01, 0.04), (0.001, 1.0))
-    shot = drawn(generator, "shot", shot, (0.0002, 0.0006), (0.0, 0.1))
-    read = drawn(generator, "read", read, (0.0002, 0.001), (0.0, 0.1))
-    light = np.power(image, GAMMA) * np.float32(exposure)
-    deviation = np.sqrt(np.float32(shot) * light + np.float32(read**2))
-    noisy = light + deviation * generator.standard_normal(image.shape, dtype=np.float32)
-    return np.power(np.clip(noisy, 0.0, 1.0), 1 / GAMMA).astype(np.float32)
+    exposure = number("exposure", exposure, generator, allowed=(5e-4, 1), drawn=(4e-3, 0.06), logarithmic=True)
+    electrons = number("electrons", electrons, generator, allowed=(100, 1e6), drawn=(8e3, 4e4), logarithmic=True)
+    read = number("read", read, generator, allowed=(0, 100), drawn=(1, 4))
+    expected = np.power(image, np.float32(GAMMA)) * np.float32(exposure * electrons)
+    counted = generator.poisson(expected).astype(np.float32)
+    counted += generator.standard_normal(image.shape, dtype=np.float32) * np.float32(read)
+    return np.power(np.clip(counted / np.float32(electrons), 0, 1), np.float32(1 / GAMMA))

@@ -1,32 +1,32 @@
-"""Gaussian noise."""
+"""Noise: additive white Gaussian noise, as in the paper's synthetic noisy set."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmark.degradations.ranges import within
+from benchmark.degradations.parameters import number
 
 
 def noise(image: np.ndarray, generator: np.random.Generator, *, sigma: float = 50) -> np.ndarray:
-    """Add white Gaussian noise, independent per pixel and channel, and clip.
+    """Add Gaussian noise, independent for each pixel and channel, and clip.
 
-    The card's rounding is "truncate": the authors store x 255 without rounding.
+    The paper's set stores the result by truncation (its card says so), which lowers the mean by half a grey level.
 
     Arguments:
-        image: RGB with shape `(H, W, 3)`, float32, in [0, 1].
+        image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
-        sigma: Standard deviation in 8-bit levels, 0 to 255; the paper's is 50.
+        sigma: Standard deviation in 8-bit grey levels, 0 to 255.
 
     Returns:
-        The noisy image, same shape and range.
+        The noisy image, same shape and type.
 
     Raises:
-        UserError: Sigma is out of its range.
+        UserError: `sigma` is out of range.
 
     References:
-        Controlling Vision-Language Models for Multi-Task Image Restoration (Luo et al., 2024)
-        https://arxiv.org/abs/2310.01018
+        Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising (Zhang et al., 2017)
+        https://arxiv.org/abs/1608.03981
     """
-    sigma = within("sigma", sigma, 0, 255)
-    added = generator.standard_normal(image.shape, dtype=np.float32) * np.float32(sigma / 255)
-    return np.clip(image + added, 0.0, 1.0)
+    sigma = number("sigma", sigma, generator, allowed=(0, 255), drawn=(50, 50))
+    grain = generator.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(image + grain * np.float32(sigma / 255), 0, 1)

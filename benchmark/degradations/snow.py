@@ -1,4 +1,4 @@
-"""Falling snow."""
+"""Snow: white flakes of several sizes, some sharp, some out of focus or smeared by their fall."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import math
 import cv2
 import numpy as np
 
-from benchmark.degradations.fields import line_kernel, smooth
-from benchmark.degradations.ranges import drawn
+from benchmark.degradations.parameters import number
 
-SIZES = ((0.6, 1.0, 0.60), (1.3, 0.8, 0.30), (3.2, 0.55, 0.10))
-"""Radius in pixels, opacity and share of the flakes: far, middle and near ones."""
+# Radius in pixels (low, high), share of the covered area, opacity (low, high), smear in multiples of the radius.
+SIZES = (
+    ((0.5, 0.8), 0.45, (0.5, 1.0), 2.0),
+    ((0.9, 1.6), 0.35, (0.6, 1.0), 1.5),
+    ((2.0, 4.5), 0.20, (0.35, 0.8), 0.8),
+)
+VARIANTS = 3  # shapes of flake in each size
 
 
 def snow(
@@ -19,39 +23,76 @@ def snow(
     generator: np.random.Generator,
     *,
     density: float | None = None,
-    drift: float | None = None,
+    angle: float | None = None,
+    veil: float | None = None,
 ) -> np.ndarray:
-    """Blend translucent flakes of three sizes over the image, each layer blurred along its fall.
+    """Cover the image with flakes of three sizes and a thin veil of snow too fine to be seen.
 
     Arguments:
-        image: RGB with shape `(H, W, 3)`, float32, in [0, 1].
+        image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
-        density: Flakes per pixel, 0 to 0.2; drawn from 0.01 to 0.025 when not given.
-        drift: Direction of the fall against the vertical in degrees, -60 to 60; drawn from -30 to 30 when not given.
+        density: Fraction of the image that flakes cover, 0.005 to 0.8; drawn from 0.1 to 0.3.
+        angle: Direction of fall in degrees from the vertical, -80 to 80; drawn from -50 to 50.
+        veil: How much of the light the fine snow replaces by white, 0 to 0.8; drawn from 0 to 0.12.
 
     Returns:
-        The snowy image, same shape and range.
+        The snowy image, same shape and type.
 
     Raises:
-        UserError: A parameter is out of its range.
+        UserError: A parameter is out of range.
 
     References:
-        DesnowNet: Context-Aware Deep Network for Snow Removal (Liu et al., 2018) https://arxiv.org/abs/1708.04512
+        DesnowNet: Context-Aware Deep Network for Snow Removal (Liu et al., 2018)
+        https://arxiv.org/abs/1708.04512
     """
+    density = number("density", density, generator, allowed=(0.005, 0.8), drawn=(0.1, 0.3))
+    angle = number("angle", angle, generator, allowed=(-80, 80), drawn=(-50, 50))
+    veil = number("veil", veil, generator, allowed=(0, 0.8), drawn=(0, 0.12))
     height, width = image.shape[:2]
-    density = drawn(generator, "density", density, (0.01, 0.025), (0.0, 0.2))
-    fall = math.radians(90.0 + drawn(generator, "drift", drift, (-30.0, 30.0), (-60.0, 60.0)))
+    scale = max(1.0, min(height, width) / 640)
+    covered = -math.log(1 - density)
     clear = np.ones((height, width), np.float32)
-    for radius, opacity, share in SIZES:
-        radius *= generator.uniform(0.8, 1.25)
-        # Larger flakes are fewer by their area, so that each layer covers a like part of the picture.
-        chance = density * share / max(radius**2, 1.0)
-        flakes = (generator.random((height, width), dtype=np.float32) < chance).astype(np.float32)
-        flakes *= generator.uniform(0.5, 1.0, flakes.shape).astype(np.float32)
-        spread = smooth(flakes, radius) * np.float32(2 * np.pi * radius**2 * 1.2)
-        length = 1.5 + 1.5 * radius
-        layer = cv2.filter2D(spread, -1, line_kernel(length, fall), borderType=cv2.BORDER_REFLECT_101)
-        clear *= 1 - np.float32(opacity) * np.clip(layer, 0.0, 1.0)
-    cover = (1 - clear)[..., None]
-    white = np.asarray([0.97, 0.98, 1.0], np.float32)
-    return np.clip((1 - cover) * image + cover * white, 0.0, 1.0).astype(np.float32)
+    for radii, share, opacity, smear in SIZES:
+        for _ in range(VARIANTS):
+            radius = scale * float(generator.uniform(*radii))
+            fall = math.radians(angle + float(generator.normal(0, 10)))
+            kernel = _flake(generator, radius=radius, smear=float(generator.uniform(0, smear)), fall=fall)
+            flakes = covered * share / VARIANTS / float(kernel.sum()) * height * width
+            clear *= 1 - _scatter(height, width, generator, count=flakes, opacity=opacity, kernel=kernel)
+    white = np.array((0.97, 0.98, 1.0), np.float32)
+    return np.clip((image * np.float32(1 - veil) + white * np.float32(veil) - white) * clear[..., None] + white, 0, 1)
+
+
+def _flake(generator: np.random.Generator, *, radius: float, smear: float, fall: float) -> np.ndarray:
+    """Return the opacity of one flake as an odd, square kernel with peak 1: a lumpy disc smeared along its fall."""
+    half = math.ceil(radius * (1.6 + smear)) + 1
+    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
+    along = x * math.sin(fall) + y * math.cos(fall)
+    across = x * math.cos(fall) - y * math.sin(fall)
+    beyond = np.maximum(np.abs(along) - radius * smear, 0)
+    around = np.arctan2(across, along)
+    lumps = 1 + sum(
+        float(generator.normal(0, 0.12)) * np.cos(k * around + generator.uniform(0, 6.28)) for k in (2, 3, 5)
+    )
+    distance = np.hypot(beyond, across) / (radius * lumps)
+    softness = max(0.35, 0.6 / radius)  # at least about a pixel, so that small flakes are anti-aliased
+    kernel = np.clip((1 + softness / 2 - distance) / softness, 0, 1)
+    return (kernel / kernel.max()).astype(np.float32)
+
+
+def _scatter(
+    height: int,
+    width: int,
+    generator: np.random.Generator,
+    *,
+    count: float,
+    opacity: tuple[float, float],
+    kernel: np.ndarray,
+) -> np.ndarray:
+    """Return the opacity of `count` flakes (on average) at random places, with shape `(height, width)`."""
+    seeds = np.zeros((height, width), np.float32)
+    number_of_flakes = int(generator.poisson(count))
+    rows = generator.integers(height, size=number_of_flakes)
+    columns = generator.integers(width, size=number_of_flakes)
+    np.maximum.at(seeds, (rows, columns), generator.uniform(*opacity, size=number_of_flakes).astype(np.float32))
+    return np.clip(cv2.filter2D(seeds, -1, kernel, borderType=cv2.BORDER_REFLECT_101), 0, 1)

@@ -1,11 +1,13 @@
-"""Degradations as strings: `rain(density=0.02) | jpeg(quality=30)`."""
+"""Specs: a degradation pipeline written as a string, e.g. `rain(density=0.3) | jpeg(quality=30)`."""
 
 from __future__ import annotations
 
-import ast
+import functools
 import hashlib
 import inspect
+import json
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,27 +18,50 @@ from models.images import to_float, to_uint8
 
 Value = int | float | bool | str
 
+DEFAULT_SPECS = {
+    "motion-blurry": "blur()",
+    "hazy": "haze()",
+    "jpeg-compressed": "jpeg(quality=10)",
+    "low-light": "lowlight()",
+    "noisy": "noise(sigma=50)",
+    "raindrop": "raindrop()",
+    "rainy": "rain()",
+    "shadowed": "shadow()",
+    "snowy": "snow()",
+    "uncompleted": "mask()",
+}
+"""The spec that makes each of the ten types."""
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+      | (?P<name>[A-Za-z_]\w*)
+      | (?P<text>"(?:[^"\\]|\\.)*"|'[^'"\\]*')
+      | (?P<sign>[()=,|])
+    )""",
+    re.VERBOSE,
+)
+
 
 @dataclass(frozen=True)
 class Step:
-    """One operation with the arguments that were given.
+    """One operation of a pipeline.
 
     Arguments:
-        name: Name of the operation.
-        arguments: Pairs of name and value, in the order in which they were written.
+        name: Name of the operation in the catalogue.
+        arguments: The parameters that are given, as `(name, value)` in the order written; the rest is drawn at random.
     """
 
     name: str
     arguments: tuple[tuple[str, Value], ...] = ()
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{key}={value!r}" for key, value in self.arguments)
-        return f"{self.name}({inside})"
+        return f"{self.name}({', '.join(f'{key}={_write(value)}' for key, value in self.arguments)})"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Operations one after the other; `str` gives the canonical text, `parse` reads it back."""
+    """A degradation pipeline: the steps are applied from left to right. `str` gives its canonical text."""
 
     steps: tuple[Step, ...]
 
@@ -48,72 +73,149 @@ def parse(text: str) -> Spec:
     """Read a spec.
 
     Arguments:
-        text: Steps `name(key=value, ...)` joined by ` | `; values are numbers, True, False or quoted strings.
-
-    Raises:
-        UserError: The text is malformed, or an operation or parameter is unknown (the closest is named).
-    """
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UserError(f"spec {text!r} is malformed: expected name(key=value, ...) | name(...)") from None
-    return Spec(tuple(_step(node, text) for node in _chain(tree)))
-
-
-def _chain(node: ast.expr) -> list[ast.expr]:
-    # a | b | c parses to ((a | b) | c): walk down the left side.
-    links: list[ast.expr] = []
-    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        links.append(node.right)
-        node = node.left
-    return [node, *reversed(links)]
-
-
-def _step(node: ast.expr, text: str) -> Step:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
-        raise UserError(f"spec {text!r} is malformed: each step is name(key=value, ...), with named values only")
-    card = OPERATIONS[node.func.id]
-    known = [
-        p.name for p in inspect.signature(OPERATIONS.load(card.name)).parameters.values() if p.kind == p.KEYWORD_ONLY
-    ]
-    arguments: list[tuple[str, Value]] = []
-    for keyword in node.keywords:
-        if keyword.arg not in known:
-            hint = close_match(str(keyword.arg), known)
-            raise UserError(f"{card.name} has no parameter {keyword.arg!r}{hint} (known: {', '.join(known)})")
-        try:
-            value = ast.literal_eval(keyword.value)
-        except (ValueError, SyntaxError, TypeError):
-            value = None
-        if not isinstance(value, int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
-            raise UserError(f"spec {text!r}: {keyword.arg} must be a number, True, False or a quoted string")
-        arguments.append((keyword.arg, value))
-    return Step(card.name, tuple(arguments))
-
-
-def apply(spec: Spec | str, pixels: np.ndarray, *, seed: int, key: str) -> np.ndarray:
-    """Degrade an image; the same spec, seed and key always give the same pixels.
-
-    The generator is seeded from the SHA-256 of the three, so nothing depends on order, process or machine. Each step
-    ends in 8 bits by its card's rounding.
-
-    Arguments:
-        spec: What to do.
-        pixels: RGB with shape `(H, W, 3)`, uint8.
-        seed: Seed of the dataset.
-        key: Key of the pair.
+        text: Steps `name(key=value, ...)` joined by ` | `; a value is a number, `true`, `false` or a quoted string.
 
     Returns:
-        The degraded image, same shape, uint8.
+        The spec; `parse(str(spec)) == spec`.
 
     Raises:
-        UserError: The spec is wrong, or a parameter is out of its range.
+        UserError: The text is malformed, or names an unknown operation or parameter. The message says where and what is
+            close.
     """
-    spec = parse(spec) if isinstance(spec, str) else spec
-    digest = hashlib.sha256("\0".join((str(spec), str(seed), key)).encode()).digest()
-    generator = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    return Spec(tuple(_Reader(text).steps()))
+
+
+def apply(spec: str | Spec, pixels: np.ndarray, *, seed: int, key: str) -> np.ndarray:
+    """Degrade an image; spec, seed, key and pixels determine every bit of the result.
+
+    After each step the image is stored as 8 bit by that operation's own rule, so a pipeline equals its steps run one by
+    one over files.
+
+    Arguments:
+        spec: The pipeline, as text or parsed.
+        pixels: Clean image with shape `(H, W, 3)`, uint8 RGB, at least 8x8.
+        seed: Seed of the dataset or recipe.
+        key: Key of the pair, unique in its dataset.
+
+    Returns:
+        The degraded image with shape `(H, W, 3)`, uint8 RGB.
+
+    Raises:
+        UserError: The spec is malformed, a parameter is out of range, or the image is smaller than 8x8.
+    """
+    if isinstance(spec, str):
+        spec = _parse_cached(spec)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"expected (H, W, 3) uint8 pixels, got {pixels.shape} {pixels.dtype}")
+    if min(pixels.shape[:2]) < 8:
+        raise UserError(f"the image is {pixels.shape[1]}x{pixels.shape[0]}, degradations need at least 8x8 pixels")
+    generator = generator_for(spec, seed=seed, key=key)
     for step in spec.steps:
-        result = OPERATIONS.load(step.name)(to_float(pixels), generator, **dict(step.arguments))
-        truncate = OPERATIONS[step.name].rounding == "truncate"
-        pixels = (result * np.float32(255)).astype(np.uint8) if truncate else to_uint8(result)
+        card = OPERATIONS[step.name]
+        try:
+            image = OPERATIONS.load(step.name)(to_float(pixels), generator, **dict(step.arguments))
+        except UserError as error:
+            raise UserError(f"in {step}: {error}") from None
+        pixels = truncate(image) if card.rounding == "truncate" else to_uint8(image)
     return pixels
+
+
+def generator_for(spec: Spec, *, seed: int, key: str) -> np.random.Generator:
+    """Return the generator that belongs to one pair: seeded by the sha256 of the canonical spec, seed and key."""
+    digest = hashlib.sha256(json.dumps([str(spec), seed, key]).encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
+
+
+def truncate(image: np.ndarray) -> np.ndarray:
+    """Turn a float32 image in [0, 1] into uint8 by cutting the fraction off, as the paper's noisy set was stored."""
+    return (np.clip(image, 0, 1).astype(np.float32) * np.float32(255)).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_cached(text: str) -> Spec:
+    return parse(text)
+
+
+def _write(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+@functools.cache
+def _parameters(operation: str) -> tuple[str, ...]:
+    signature = inspect.signature(OPERATIONS.load(operation))
+    return tuple(name for name, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY)
+
+
+class _Reader:
+    """Walks over the text of a spec from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def steps(self) -> list[Step]:
+        found = [self._step()]
+        while self._take("sign", "|") is not None:
+            found.append(self._step())
+        if self.text[self.at :].strip():
+            raise self._error("'|' or the end")
+        return found
+
+    def _step(self) -> Step:
+        name = self._need("name", "the name of an operation")
+        _ = OPERATIONS[name]
+        self._need("sign", "'(' after the operation's name", "(")
+        arguments: dict[str, Value] = {}
+        while self._take("sign", ")") is None:
+            if arguments:
+                self._need("sign", "',' or ')'", ",")
+            key = self._need("name", "the name of a parameter")
+            known = _parameters(name)
+            if key not in known:
+                hint = close_match(key, known)
+                raise UserError(f"{name} has no parameter {key!r}{hint} (known: {', '.join(known)})")
+            if key in arguments:
+                raise UserError(f"{name} is given {key!r} twice")
+            self._need("sign", "'=' after the parameter's name", "=")
+            arguments[key] = self._value()
+        return Step(name, tuple(arguments.items()))
+
+    def _value(self) -> Value:
+        start = self.at
+        if (number := self._take("number")) is not None:
+            if re.fullmatch(r"[-+]?\d+", number):
+                return int(number)
+            if math.isfinite(value := float(number)):
+                return value
+        elif (word := self._take("name")) is not None and word.lower() in ("true", "false"):
+            return word.lower() == "true"
+        elif (text := self._take("text")) is not None:
+            try:
+                return text[1:-1] if text[0] == "'" else json.loads(text)
+            except ValueError:
+                pass
+        self.at = start
+        raise self._error("a number, true, false or a quoted string")
+
+    def _take(self, kind: str, exactly: str | None = None) -> str | None:
+        match = _TOKEN.match(self.text, self.at)
+        if match is None or match.lastgroup != kind or (exactly is not None and match[kind] != exactly):
+            return None
+        self.at = match.end()
+        return match[kind]
+
+    def _need(self, kind: str, what: str, exactly: str | None = None) -> str:
+        token = self._take(kind, exactly)
+        if token is None:
+            raise self._error(what)
+        return token
+
+    def _error(self, expected: str) -> UserError:
+        rest = self.text[self.at :].strip()
+        came = f"{rest[:20]!r}" if rest else "the end"
+        return UserError(
+            f"the spec {self.text!r} cannot be read at column {self.at + 1}: expected {expected}, found {came}; "
+            "write it like 'rain(density=0.3) | jpeg(quality=30)'"
+        )

@@ -1,47 +1,75 @@
-"""Contact sheets: many small pictures with labels in one."""
+"""Contact sheets: images in a labelled grid, for looking at many of them at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image, ImageDraw
+from benchmark.vocabulary import DEGRADATIONS, LABELS
 
-GAP = 6
-LABEL = 16
+if TYPE_CHECKING:
+    import numpy as np
+
+GAP = 4
+HEADER = 18
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[np.ndarray]], *, columns: Sequence[str], background: tuple[int, int, int] = (24, 24, 24)
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, columns: Sequence[str], cell: int = 160
 ) -> np.ndarray:
-    """Lay pictures out in a grid with a label above each column.
+    """Draw a grid of images with a label over each column and a name before each row.
 
     Arguments:
-        rows: Rows of pictures with shape `(H, W, 3)`, uint8; all of the same size.
+        rows: Name and images of each row; an image has shape `(H, W, 3)`, uint8 RGB, and is scaled to fit its cell.
         columns: Label of each column.
-        background: Colour between the pictures.
+        cell: Side of a cell in pixels.
 
     Returns:
-        The sheet with shape `(H', W', 3)`, uint8.
+        The sheet with shape `(H, W, 3)`, uint8 RGB.
+
+    Raises:
+        ValueError: A row has another number of images than there are columns.
     """
-    height, width = rows[0][0].shape[:2]
-    sheet = Image.new("RGB", (len(columns) * (width + GAP) + GAP, len(rows) * (height + GAP) + GAP + LABEL), background)
-    pen = ImageDraw.Draw(sheet)
-    for number, label in enumerate(columns):
-        pen.text((GAP + number * (width + GAP), 3), label, fill=(230, 230, 230))
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            sheet.paste(Image.fromarray(picture), (GAP + j * (width + GAP), LABEL + GAP + i * (height + GAP)))
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default()
+    margin = max((int(font.getlength(name)) for name, _ in rows), default=0) + 2 * GAP
+    size = (margin + len(columns) * (cell + GAP), HEADER + len(rows) * (cell + GAP))
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, label in enumerate(columns):
+        draw.text((margin + column * (cell + GAP), GAP), label, fill="black", font=font)
+    for row, (name, images) in enumerate(rows):
+        if len(images) != len(columns):
+            raise ValueError(f"row {name!r} has {len(images)} images for {len(columns)} columns")
+        top = HEADER + row * (cell + GAP)
+        draw.text((GAP, top), name, fill="black", font=font)
+        for column, pixels in enumerate(images):
+            picture = Image.fromarray(pixels)
+            factor = cell / max(picture.size)
+            # Enlarged pixels stay square, so that noise and block edges are seen as they are.
+            method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
+            fitted = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+            sheet.paste(picture.resize(fitted, method), (margin + column * (cell + GAP), top))
     return np.asarray(sheet)
 
 
-def degradation_sheet(pictures: Sequence[np.ndarray], *, seed: int = 0) -> np.ndarray:
-    """Show every degradation, with its default spec, on the given pictures; the first column is clean."""
-    from benchmark.degradations import DEFAULT_SPECS
-    from benchmark.degradations.specs import apply
+def degradation_sheet(images: Sequence[tuple[str, np.ndarray]], *, seed: int = 0, cell: int = 160) -> np.ndarray:
+    """Draw each image clean and under the ten degradations with their default specs.
+
+    Arguments:
+        images: Name and pixels, with shape `(H, W, 3)`, uint8 RGB, of each image.
+        seed: Seed of the degradations; the name serves as key.
+        cell: Side of a cell in pixels.
+
+    Returns:
+        The sheet with shape `(H, W, 3)`, uint8 RGB.
+    """
+    from benchmark.degradations.specs import DEFAULT_SPECS, apply
 
     rows = [
-        [picture, *(apply(spec, picture, seed=seed, key=f"sheet/{i}") for spec in DEFAULT_SPECS.values())]
-        for i, picture in enumerate(pictures)
+        (name, [pixels, *(apply(DEFAULT_SPECS[word], pixels, seed=seed, key=name) for word in DEGRADATIONS)])
+        for name, pixels in images
     ]
-    return contact_sheet(rows, columns=["clean", *DEFAULT_SPECS])
+    return contact_sheet(rows, columns=["Clean", *(LABELS[word] for word in DEGRADATIONS)], cell=cell)

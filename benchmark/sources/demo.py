@@ -1,122 +1,153 @@
-"""The embedded source: tiles of real photos, and a few procedural images, with all ten degradations synthesised."""
+"""The embedded demo source: tiles of photos that come inside the pinned packages, under all ten degradations."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.degradations import DEFAULT_SPECS
-from benchmark.sources.photos import PHOTOS, photo_pixels
-from benchmark.sources.procedural import CAPTIONS, KINDS, draw
+from benchmark.degradations.specs import DEFAULT_SPECS
+from benchmark.sources.photos import PHOTOS, Photo
+from benchmark.sources.procedural import PROCEDURAL, Procedural
 from benchmark.sources.samples import Sample
 from benchmark.vocabulary import DEGRADATIONS, SPLITS
+from models.errors import UserError
 from models.images import encode_png
 
-TILE = 128
-"""Side of a tile in pixels."""
-PAIRS_PER_TYPE = {"train": 120, "test": 12}
-TILES_PER_PHOTO = 24
-"""At most; large photos of one texture would otherwise outweigh the others."""
-PROCEDURAL = 30
-"""Procedural images in the training split."""
-STRIDE = 96
-FLAT = 6.0
-"""Tiles whose 8-bit standard deviation is below this show nothing and are skipped."""
+TRAIN_PAIRS = 120
+TEST_PAIRS = 20
+"""Pairs of one degradation in each split; the same clean tiles serve several types."""
+
+TRAIN_TILES = 240
+"""Clean tiles for training: more than the pairs of one type, so that each type sees its own half of them."""
+
+SIDE = 128
+STRIDE = 64
+FLAT = 10.0  # grey levels; a tile whose luminance varies less (standard deviation) teaches nothing
+
+Picture = Photo | Procedural
+PICTURES: dict[str, Picture] = {picture.name: picture for picture in (*PHOTOS, *PROCEDURAL)}
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A square cut out of a photo; its bytes are a PNG made on demand."""
-
-    photo: str
-    top: int
-    left: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.photo}-{self.top}-{self.left}"
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.name}-{TILE}"
-
-    def pixels(self) -> np.ndarray:
-        """Return the tile with shape `(TILE, TILE, 3)`, uint8."""
-        return photo_pixels(self.photo)[self.top : self.top + TILE, self.left : self.left + TILE]
-
-    def read(self) -> bytes:
-        return encode_png(np.ascontiguousarray(self.pixels()))
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A procedural image; its bytes are a PNG made on demand."""
-
-    kind: str
-    number: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}-{self.number}"
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.name}-{TILE}"
-
-    def read(self) -> bytes:
-        return encode_png(draw(self.kind, self.number, TILE))
-
-
-def clean_images(split: str) -> list[tuple[Tile | Drawing, str]]:
-    """Return the clean images of a split with their captions, photos taking turns so that any prefix is varied."""
-    columns: list[list[tuple[Tile | Drawing, str]]] = [
-        [(tile, photo.caption) for tile in _tiles(photo.name)] for photo in PHOTOS if photo.split == split
-    ]
-    if split == "train":
-        columns.append(
-            [(Drawing(KINDS[i % len(KINDS)], i), CAPTIONS[KINDS[i % len(KINDS)]]) for i in range(PROCEDURAL)]
-        )
-    longest = max(len(column) for column in columns)
-    return [column[i] for i in range(longest) for column in columns if i < len(column)]
-
-
-def _tiles(photo: str) -> list[Tile]:
-    height, width = photo_pixels(photo).shape[:2]
-    tiles = [Tile(photo, y, x) for y in range(0, height - TILE + 1, STRIDE) for x in range(0, width - TILE + 1, STRIDE)]
-    full = [tile for tile in tiles if float(tile.pixels().std()) > FLAT]
-    # Evenly spread over the photo, not its top rows.
-    keep = np.linspace(0, len(full) - 1, min(len(full), TILES_PER_PHOTO)).round().astype(int)
-    return [full[i] for i in keep]
-
-
-def read(root: Path | None) -> Iterator[Sample]:
-    """Yield the pairs of the embedded source, the same number for each of the ten types.
-
-    Clean images are shared among the types; no photo, and no second view of its scene, is in both splits.
+    """A square cut out of an embedded picture; hands over PNG bytes and survives pickling.
 
     Arguments:
-        root: Not used, the photos come inside the pinned packages.
+        picture: Name of the photo or procedural picture.
+        top: First row.
+        left: First column.
+        side: Height and width in pixels.
+    """
+
+    picture: str
+    top: int
+    left: int
+    side: int = SIDE
+
+    @property
+    def name(self) -> str:
+        return f"{self.picture} [{self.side}x{self.side}+{self.left}+{self.top}]"
+
+    @property
+    def fingerprint(self) -> str:
+        return self.name
+
+    def pixels(self) -> np.ndarray:
+        """Return the tile with shape `(side, side, 3)`, uint8 RGB."""
+        whole = PICTURES[self.picture].pixels()
+        return np.ascontiguousarray(whole[self.top : self.top + self.side, self.left : self.left + self.side])
+
+    def read(self) -> bytes:
+        """Return the tile as PNG."""
+        return encode_png(self.pixels())
+
+
+def read(root: Path | None = None) -> Iterator[Sample]:
+    """Yield the demo pairs: ten degradations on tiles of the embedded photos, split by photo.
+
+    Keys are `demo/<split>/<degradation>/<picture>-<top>-<left>`.
+
+    Arguments:
+        root: Must be None; the source needs no folder.
+
+    Returns:
+        Samples in a fixed order: train before test, then by degradation.
 
     Raises:
-        UserError: A package no longer brings one of its photos.
+        UserError: A folder was given, or a package that holds a photo is missing.
     """
+    if root is not None:
+        raise UserError(f"the demo source is embedded and takes no folder, but got {root}: write --source demo")
     for split in SPLITS:
-        images = clean_images(split)
-        pairs = PAIRS_PER_TYPE[split]
-        for number, degradation in enumerate(DEGRADATIONS):
-            # Each type starts at another place of the list, so that all images are used about equally often.
-            start = number * len(images) // len(DEGRADATIONS)
-            for i in range(pairs):
-                image, caption = images[(start + i) % len(images)]
+        for index, degradation in enumerate(DEGRADATIONS):
+            for tile in _tiles_of(split, index):
                 yield Sample(
-                    key=f"demo/{split}/{degradation}/{image.name}",
+                    key=f"demo/{split}/{degradation}/{tile.picture}-{tile.top}-{tile.left}",
                     degradation=degradation,
                     split=split,
                     source="demo",
-                    clean=image,
+                    clean=tile,
                     spec=DEFAULT_SPECS[degradation],
-                    caption=caption,
+                    seed=0,
+                    caption=PICTURES[tile.picture].caption,
                 )
+
+
+def _tiles_of(split: str, index: int) -> list[Tile]:
+    if split == "test":
+        return list(tiles("test", TEST_PAIRS))
+    # Every other tile, starting at 0 or 1: photos stay in balance, because the list goes round over them.
+    return list(tiles("train", TRAIN_TILES))[index % 2 :: 2][:TRAIN_PAIRS]
+
+
+@functools.lru_cache(maxsize=8)
+def tiles(split: str, count: int) -> tuple[Tile, ...]:
+    """Return `count` tiles of a split, taken in rounds over its pictures so that all of them are present.
+
+    Arguments:
+        split: `"train"` or `"test"`.
+        count: Number of tiles.
+
+    Raises:
+        UserError: The pictures do not hold so many tiles that are not flat.
+    """
+    queues = {p: candidates(p) for p in PICTURES.values() if p.split == split}
+    taken: list[Tile] = []
+    while len(taken) < count:
+        before = len(taken)
+        for picture, queue in queues.items():
+            taken += queue[: picture.weight]
+            del queue[: picture.weight]
+        if len(taken) == before:
+            raise UserError(f"the {split} pictures hold only {before} tiles, {count} are needed")
+    return tuple(taken[:count])
+
+
+def candidates(picture: Picture) -> list[Tile]:
+    """Return the tiles of a picture that are not flat, ordered so that any first few lie far apart."""
+    pixels = picture.pixels()
+    luminance = pixels @ np.array((0.299, 0.587, 0.114), np.float32)
+    found = [
+        (float(luminance[top : top + SIDE, left : left + SIDE].std()), Tile(picture.name, top, left))
+        for top in _starts(pixels.shape[0])
+        for left in _starts(pixels.shape[1])
+    ]
+    textured = [(contrast, tile) for contrast, tile in found if contrast >= FLAT]
+    if not textured:
+        return []
+    places = np.array([(tile.top, tile.left) for _, tile in textured], float)
+    # Farthest-point order, begun at the tile of highest contrast.
+    order = [int(np.argmax([contrast for contrast, _ in textured]))]
+    distance = np.full(len(textured), np.inf)
+    while len(order) < len(textured):
+        distance = np.minimum(distance, np.abs(places - places[order[-1]]).sum(axis=1))
+        order.append(int(np.argmax(distance)))
+    return [textured[i][1] for i in order]
+
+
+def _starts(length: int) -> range:
+    return range(0, length - SIDE + 1, STRIDE)

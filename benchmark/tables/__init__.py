@@ -31,28 +31,7 @@ class TableCard:
     metrics: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class MetricColumn:
-    """How a metric is printed: label, decimals, and whether more is better."""
-
-    label: str
-    digits: int
-    higher_is_better: bool
-
-    @property
-    def header(self) -> str:
-        """The label with an arrow towards better."""
-        return f"{self.label} {'↑' if self.higher_is_better else '↓'}"
-
-
-METRIC_COLUMNS = {
-    "psnr": MetricColumn(label="PSNR", digits=2, higher_is_better=True),
-    "ssim": MetricColumn(label="SSIM", digits=3, higher_is_better=True),
-    "lpips": MetricColumn(label="LPIPS", digits=3, higher_is_better=False),
-    "fid": MetricColumn(label="FID", digits=2, higher_is_better=False),
-}
-
-FOUR = tuple(METRIC_COLUMNS)
+FOUR = ("psnr", "ssim", "lpips", "fid")
 
 TABLES = Catalogue[TableCard](
     "table",

@@ -65,12 +65,12 @@ def _confusion(result: ClassificationResult) -> Section:
     return Section(
         title=f"What {result.method.title} answers",
         kind="measured",
-        headers=tuple(Cell(text=head) for head in ("Truth \\ answer", *labels)),
+        headers=tuple(Cell(text=head) for head in ("Truth", *labels)),
         numeric=(False, *[True] * len(labels)),
         rows=tuple(
             (Cell(text=label), *[Cell(text=str(n), bold=i == j) for j, n in enumerate(row)])
             for i, (label, row) in enumerate(zip(labels, result.confusion, strict=True))
         ),
-        intro=("Counts of images; bold marks the right answers.",),
+        intro=("Counts of images: a row for each true type, a column for each answer; bold marks the right ones.",),
         level=3,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmark.counts_results import CountsResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedCounts, read_published
-from benchmark.tables.view import ABSENT, Cell, Records, Section
+from benchmark.tables.view import ABSENT, Cell, Records, Section, short_commit
 from benchmark.vocabulary import DEGRADATIONS, LABELS, SPLITS
 
 
@@ -39,7 +39,6 @@ def _measured(result: CountsResult) -> Section:
     words = [word for word in DEGRADATIONS if any(word in each for each in counts)]
     rows = [(LABELS[w], w, *[str(each[w]) if w in each else ABSENT for each in counts]) for w in words]
     rows.append(("Total", "", *[str(sum(each.values())) for each in counts]))
-    commit = f"commit {result.commit}" if result.commit else "outside git"
     return Section(
         title=f"Measured: {result.dataset.name}",
         kind="measured",
@@ -47,5 +46,7 @@ def _measured(result: CountsResult) -> Section:
         numeric=(False, False, True, True),
         rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
         intro=(f"Dataset `{result.dataset.name}`, digest `{result.dataset.digest[:12]}`.",),
-        births=((result.dataset.name, result.command, f"{commit}, tool {result.tool}, {result.date}"),),
+        births=(
+            (result.dataset.name, result.command, f"{short_commit(result.commit)}, tool {result.tool}, {result.date}"),
+        ),
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmark.metrics import METRICS
 from benchmark.strict import parse
-from benchmark.tables import METRIC_COLUMNS
-from benchmark.tables.view import Cell, Section, embolden
+from benchmark.tables.view import Cell, Section, embolden, head
 from benchmark.vocabulary import check_degradation
 from models.errors import UserError, close_match
 
@@ -66,7 +66,7 @@ class PublishedScores:
     notes: tuple[Note, ...]
 
     def __post_init__(self) -> None:
-        _check_known("metric", self.columns, METRIC_COLUMNS)
+        _check_known("metric", self.columns, METRICS)
         methods = [row.method for row in self.rows]
         for row in self.rows:
             if tuple(row.values) != self.columns:
@@ -161,11 +161,11 @@ def published_section(published: PublishedScores) -> Section:
     columns = [
         embolden(
             [Cell(text=row.values[name], notes=marks(row.method, name)) for row in published.rows],
-            higher_is_better=METRIC_COLUMNS[name].higher_is_better,
+            higher_is_better=METRICS[name].higher_is_better,
         )
         for name in published.columns
     ]
-    heads = [Cell(text=METRIC_COLUMNS[name].header, notes=marks(None, name)) for name in published.columns]
+    heads = [Cell(text=head(METRICS[name]), notes=marks(None, name)) for name in published.columns]
     return Section(
         title="Published",
         kind="published",

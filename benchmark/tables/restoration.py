@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.metrics import METRICS
 from benchmark.results import Result
-from benchmark.tables import METRIC_COLUMNS, TableCard
+from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
-from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, number, one_origin
+from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, head, number, one_origin
 from benchmark.vocabulary import DEGRADATIONS, LABELS
 
 
@@ -67,10 +68,10 @@ def _overall(card: TableCard, results: Sequence[Result]) -> Section:
     first = results[0]
     columns: list[tuple[str, list[Cell]]] = [("Method", [Cell(text=r.method.title) for r in results])]
     for name in card.metrics:
-        style = METRIC_COLUMNS[name]
+        style = METRICS[name]
         scores = [r.metrics.get(name) for r in results]
-        cells = [Cell(text=number(s.number if s else None, digits=style.digits)) for s in scores]
-        columns.append((style.header, embolden(cells, higher_is_better=style.higher_is_better)))
+        cells = [Cell(text=number(s.number if s else None, digits=style.decimals)) for s in scores]
+        columns.append((head(style), embolden(cells, higher_is_better=style.higher_is_better)))
         if name == "psnr":
             bounds = [s.ci95 if s else None for s in scores]
             columns.append(("95 % interval", [Cell(text=f"[{b[0]:.2f}, {b[1]:.2f}]" if b else ABSENT) for b in bounds]))
@@ -81,15 +82,19 @@ def _overall(card: TableCard, results: Sequence[Result]) -> Section:
     return Section(
         title=f"Measured: {first.test_set.title}, protocol {first.protocol}",
         kind="measured",
-        headers=tuple(Cell(text=head) for head, _ in columns),
-        numeric=tuple(head != "Method" for head, _ in columns),
+        headers=tuple(Cell(text=label) for label, _ in columns),
+        numeric=tuple(label != "Method" for label, _ in columns),
         rows=tuple(zip(*[cells for _, cells in columns], strict=True)),
         intro=(
             f"Test set `{first.test_set.name}`, {first.test_set.n} pairs, digest `{first.test_set.digest[:12]}`; "
             f"protocol `{first.protocol}`{'' if own else ', which is not the protocol of this table'}. "
             "Bold is the best of this section only.",
         ),
-        remarks=(*_missing(card, results), *[f"{r.method.title}: {r.method.note}" for r in results if r.method.note]),
+        remarks=(
+            *(_group_sizes(results) if card.degradation is None else ()),
+            *_missing(card, results),
+            *[f"{r.method.title}: {r.method.note}" for r in results if r.method.note],
+        ),
         births=tuple(birth_line(r) for r in results),
     )
 
@@ -113,29 +118,35 @@ def _missing(card: TableCard, results: Sequence[Result]) -> list[str]:
                 cause = result.missing.get(name, "it was not asked for when this result was made")
                 causes.setdefault((name, cause), []).append(result.method.title)
     return [
-        f"{METRIC_COLUMNS[name].label} is missing{'' if len(who) == len(results) else ' for ' + ', '.join(who)}: {cause}"
+        f"{METRICS[name].label} is missing{'' if len(who) == len(results) else ' for ' + ', '.join(who)}: {cause}"
         for (name, cause), who in causes.items()
     ]
 
 
 def _per_type(metric: str, results: Sequence[Result]) -> Section:
-    style = METRIC_COLUMNS[metric]
+    style = METRICS[metric]
     columns = []
     for word in DEGRADATIONS:
         groups = [r.groups.get(word) for r in results]
         scores = [g.metrics.get(metric) if g else None for g in groups]
-        columns.append([Cell(text=number(s.number if s else None, digits=style.digits)) for s in scores])
+        columns.append([Cell(text=number(s.number if s else None, digits=style.decimals)) for s in scores])
     overall = [r.metrics.get(metric) for r in results]
-    columns.append([Cell(text=number(s.number if s else None, digits=style.digits)) for s in overall])
+    columns.append([Cell(text=number(s.number if s else None, digits=style.decimals)) for s in overall])
     columns = [embolden(cells, higher_is_better=style.higher_is_better) for cells in columns]
-    counts = {tuple((word, r.groups[word].n) for word in DEGRADATIONS if word in r.groups) for r in results if r.groups}
-    listed = [", ".join(f"{LABELS[word]} {n}" for word, n in each) for each in counts]
     return Section(
-        title=f"{style.header} per type",
+        title=f"{head(style)} per type",
         kind="measured",
-        headers=tuple(Cell(text=head) for head in ("Method", *[LABELS[word] for word in DEGRADATIONS], "Mean")),
+        headers=tuple(Cell(text=label) for label in ("Method", *[LABELS[word] for word in DEGRADATIONS], "Mean")),
         numeric=(False, *[True] * (len(DEGRADATIONS) + 1)),
         rows=tuple((Cell(text=r.method.title), *[c[i] for c in columns]) for i, r in enumerate(results)),
-        remarks=(f"Images per type: {listed[0]}. The mean is unweighted over the types.",) if len(listed) == 1 else (),
         level=3,
     )
+
+
+def _group_sizes(results: Sequence[Result]) -> list[str]:
+    """Say how many images each type has, when that is the same for every row."""
+    sizes = {tuple((word, r.groups[word].n) for word in DEGRADATIONS if word in r.groups) for r in results}
+    if len(sizes) != 1:
+        return []
+    listed = ", ".join(f"{LABELS[word]} {n}" for word, n in next(iter(sizes)))
+    return [f"Every number is the unweighted mean over the types. Images per type: {listed}."]

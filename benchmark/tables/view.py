@@ -1,4 +1,4 @@
-"""What a table looks like before it becomes Markdown or HTML: sections of headed rows, and the rule of the bold best."""
+"""What a table looks like before it becomes Markdown or HTML: sections of headed rows, the best in bold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 from benchmark.classification_results import ClassificationResult
 from benchmark.counts_results import CountsResult
+from benchmark.metrics import MetricCard
 from benchmark.results import Result
 from models.errors import UserError
 
@@ -61,6 +62,11 @@ class Section:
     level: int = 2
 
 
+def head(metric: MetricCard) -> str:
+    """Return a metric's column head: its label with an arrow towards better."""
+    return f"{metric.label} {'↑' if metric.higher_is_better else '↓'}"
+
+
 def number(value: float | None, *, digits: int) -> str:
     """Print a number with fixed decimals, infinity as its sign and None as absent."""
     if value is None:
@@ -110,9 +116,7 @@ def birth_line(result: Result | ClassificationResult) -> tuple[str, str, str]:
         ("weights", method.weights_sha256) if method.weights_sha256 else ("restored images", method.restored_digest)
     )
     rest = [
-        f"commit {result.commit[:12] + ('+dirty' if result.commit.endswith('+dirty') else '')}"
-        if result.commit
-        else "outside git",
+        short_commit(result.commit),
         f"tool {result.tool}",
         *([f"seed {result.seed}"] if result.seed is not None else []),
         *([f"{source[0]} {source[1][:12]}"] if source[1] else []),
@@ -120,3 +124,11 @@ def birth_line(result: Result | ClassificationResult) -> tuple[str, str, str]:
         result.date,
     ]
     return method.title, result.command, ", ".join(rest)
+
+
+def short_commit(commit: str | None) -> str:
+    """Return twelve digits of a commit, keeping the mark of uncommitted changes."""
+    if commit is None:
+        return "outside git"
+    digits, _, dirty = commit.partition("+")
+    return f"commit {digits[:12]}{'+' + dirty if dirty else ''}"

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import UserError
-from models.layers import LayerNorm2d, simple_gate
+from models.layers import LayerNorm2d, scaled_conv, simple_gate
 
 
 class NafBlock(nn.Module):
@@ -37,9 +37,9 @@ class NafBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` with shape `(B, C, H, W)`."""
         y = simple_gate(self.conv2(self.conv1(self.norm1(x))))
-        x = x + self.beta * self.conv3(y * self.sca(y))
+        x = x + scaled_conv(self.conv3, self.beta, y * self.sca(y))
         y = simple_gate(self.conv4(self.norm2(x)))
-        return x + self.gamma * self.conv5(y)
+        return x + scaled_conv(self.conv5, self.gamma, y)
 
 
 class NafShape(nn.Module):

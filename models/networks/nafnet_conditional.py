@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import UserError, close_match
-from models.layers import ChannelNorm, ContentTransformer, DegradationPrompt, simple_gate
+from models.layers import ChannelNorm, ContentTransformer, DegradationPrompt, scaled_conv, simple_gate
 from models.networks.nafnet import NafShape
 
 CROSS = ("none", "middle", "middle+deepest")
@@ -48,11 +48,11 @@ class ConditionalNafBlock(nn.Module):
         """Map `x` with shape `(B, C, H, W)`, given a prompt with shape `(B, P)` and the content embedding."""
         modulation = self.modulation(simple_gate(prompt))[:, :, None, None]
         shift1, scale1, shift2, scale2 = modulation.chunk(4, dim=1)
-        y = simple_gate(self.conv2(self.conv1(self.norm1(x) * (scale1 + 1) + shift1)))
+        y = simple_gate(self.conv2(self.conv1(torch.addcmul(shift1, self.norm1(x), scale1 + 1))))
         y = y + self.attention(self.attention_norm(y), content) if self.cross else y * self.sca(y)
-        x = x + self.beta * self.conv3(y)
-        y = simple_gate(self.conv4(self.norm2(x) * (scale2 + 1) + shift2))
-        return x + self.gamma * self.conv5(y)
+        x = x + scaled_conv(self.conv3, self.beta, y)
+        y = simple_gate(self.conv4(torch.addcmul(shift2, self.norm2(x), scale2 + 1)))
+        return x + scaled_conv(self.conv5, self.gamma, y)
 
 
 class ConditionalNAFNet(NafShape):

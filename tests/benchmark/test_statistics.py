@@ -21,7 +21,7 @@ def test_interval_agrees_with_scipy_and_with_the_normal_law() -> None:
     values = scores(400)
     low, high = bootstrap_interval(values, samples=20_000)
     theirs = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=1).confidence_interval
-    error = np.std(values) / math.sqrt(len(values))
+    error = float(np.std(values)) / math.sqrt(len(values))
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.05 * error)
     assert (low, high) == pytest.approx(
         (np.mean(values) - 1.96 * error, np.mean(values) + 1.96 * error), abs=0.1 * error

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from builders import BUILDERS, CALLS, RENAMES
 
 from models.daclip.build import build_daclip
+from models.daclip.config import resolve
 from models.daclip.controller import DaClip
 from models.daclip.tokenise import tokenise
 
@@ -62,13 +63,15 @@ class ForwardOrder(DaClip):
 
 
 def test_control_added_in_forward_order_fails_the_golden(shared: Path, check: Any) -> None:
+    config = resolve("ViT-B-32")
+    config["text_cfg"] |= {"layers": 1, "width": 64, "heads": 1, "vocab_size": 2}  # not needed, and slow to fill
+
     def build() -> DaClip:
-        return ForwardOrder(build_daclip(clip="ViT-B-32", pretrained=None).clip)
+        return ForwardOrder(build_daclip(clip=config, pretrained=None).clip)
 
     folder = str(shared / "parity" / "golden" / "daclip_vit_b_32")
     report = check(folder, build, call=CALLS["daclip_vit_b_32"], verbose=False)
-    assert not report["missing"]
-    assert not report["unexpected"]
+    assert not [key for key in report["missing"] + report["unexpected"] if "visual" in key]
     assert not report["cases"]["encode_image_control/image_features"]["ok"]
     assert report["cases"]["encode_image_control/degra_features"]["ok"]
 
@@ -91,6 +94,7 @@ def fill_with_sines(module: torch.nn.Module) -> None:
         value.data.copy_(torch.from_numpy(values.astype(np.float32).reshape(value.shape)))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_daclip_gives_the_reference_numbers_of_the_second_fill_rule(shared: Path) -> None:
     golden = json.loads((shared / "parity" / "golden.json").read_text())["daclip_ViT-B-32"]
@@ -110,5 +114,5 @@ def test_daclip_gives_the_reference_numbers_of_the_second_fill_rule(shared: Path
         # Printed with six decimals: two units of the last one, wider where values are larger.
         np.testing.assert_allclose(values[:5], golden[name]["first5"], atol=2e-6, rtol=2e-5, err_msg=name)
         np.testing.assert_allclose(values[-3:], golden[name]["last3"], atol=2e-6, rtol=2e-5, err_msg=name)
-        assert float(values.std(correction=0)) == pytest.approx(golden[name]["std"], abs=2e-5)
+        assert float(values.std()) == pytest.approx(golden[name]["std"], abs=2e-5)
     assert tokens[:, :8].tolist() == golden["tokens"]

@@ -73,7 +73,8 @@ def build_shard(job: ShardJob) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     light: list[dict[str, Any]] = []
     quarantine: list[dict[str, str]] = []
-    with atomic_path(job.file) as partial, pq.ParquetWriter(partial, RECORDS, compression=_compression()) as writer:
+    compression: Any = _compression()  # pyarrow takes one codec a column; its annotations know of one for all
+    with atomic_path(job.file) as partial, pq.ParquetWriter(partial, RECORDS, compression=compression) as writer:
         for sample in job.samples:
             try:
                 record = make_record(sample)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.errors import UserError, close_match
 
-DEGRADATIONS = (
+DEGRADATIONS: tuple[str, ...] = (
     "motion-blurry",
     "hazy",
     "jpeg-compressed",
@@ -18,7 +18,7 @@ DEGRADATIONS = (
 )
 """The words in the paper's order; they are folder names, text prompts and class indices alike."""
 
-LABELS = dict(
+LABELS: dict[str, str] = dict(
     zip(
         DEGRADATIONS,
         ("Blurry", "Hazy", "JPEG", "Low-light", "Noisy", "Raindrop", "Rainy", "Shadowed", "Snowy", "Inpainting"),

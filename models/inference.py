@@ -77,7 +77,7 @@ def _pad(batch: Tensor, *, multiple: int, least: int, mode: str) -> Tensor:
         missing = math.ceil(max(size, least) / multiple) * multiple - size
         if missing == 0:
             continue
-        pad = (0, missing) if dim == 3 else (0, 0, 0, missing)
+        pad = (0, missing, 0, 0) if dim == 3 else (0, 0, 0, missing)
         if mode == "zero":
             batch = F.pad(batch, pad)
         else:

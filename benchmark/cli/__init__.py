@@ -20,7 +20,7 @@ COMMANDS = {
     "restore": ("benchmark.cli.restore", "Restore an image or a folder of images."),
     "eval": ("benchmark.cli.eval", "Evaluate networks or a folder of restored images."),
     "leaderboard": ("benchmark.cli.leaderboard", "Generate the Markdown leaderboards from results."),
-    "list": ("benchmark.cli.list", "List networks, sources, degradations, metrics, protocols, tables, ..."),
+    "list": ("benchmark.cli.listing", "List networks, sources, degradations, metrics, protocols, tables, ..."),
     "demo": ("benchmark.cli.demo", "Run the whole chain on embedded photos."),
 }
 """Name of each command: the module that holds its `command`, and its line in the help."""

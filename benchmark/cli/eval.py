@@ -65,14 +65,13 @@ def command(
     With --data: the degraded input itself and every run are evaluated; a result that is already there for the same
     weights, test set and protocol is kept. With --restored: the folder is scored against --clean.
     """
-    if (data is None) == (restored is None):
-        raise UserError("give either --data DATASET or --restored DIR with --clean DIR")
+    if restored is not None and data is not None:
+        raise UserError("give either --data DATASET, or --restored DIR with --clean DIR, not both")
     if restored is not None:
         if clean is None or protocol is None:
             raise UserError("--restored needs --clean DIR and --protocol PROTOCOL (see bench list protocols)")
         results = [_score_folder(restored, clean, protocol, method)]
-    else:
-        assert data is not None
+    elif data is not None:
         card = TABLES[table or "3"]
         if card.name == "1":
             _count(data, leaderboards)
@@ -88,11 +87,13 @@ def command(
             network=network,
             weights=weights,
             daclip=daclip,
-            protocol=PROTOCOLS[protocol or card.protocol],
+            protocol=PROTOCOLS[protocol or card.protocol or "daclip"],
             leaderboards=leaderboards,
             save_images=save_images,
             device=device,
         )
+    else:
+        raise UserError("give either --data DATASET, or --restored DIR with --clean DIR")
     if json_file is not None:
         from models.files import write_json
 
@@ -124,9 +125,9 @@ def _score_folder(restored: Path, clean: Path, protocol: str, method: str | None
     from benchmark.progress import progress_bar
     from models.images import list_images
 
-    name = method or restored.resolve().name
+    name, chosen = method or restored.resolve().name, PROTOCOLS[protocol]
     with progress_bar(f"score {name}", len(list_images(restored))) as progress:
-        return evaluate_folder(restored, clean, PROTOCOLS[protocol], method=name, progress=progress)[0]
+        return evaluate_folder(restored, clean, chosen, method=name, progress=progress)[0]
 
 
 def _count(data: Path, leaderboards: Path) -> None:

@@ -14,8 +14,8 @@ class DegradationCard:
 
     Arguments:
         name: Name of the operation in specs, e.g. `"noise"` in `noise(sigma=50)`.
-        target: "module:function"; the function takes `(image, generator, *, parameters)` and returns the degraded image,
-            both with shape `(H, W, 3)`, float32 RGB in [0, 1].
+        target: "module:function"; the function takes `(image, generator, *, parameters)` and returns the degraded
+            image, both with shape `(H, W, 3)`, float32 RGB in [0, 1].
         degradation: Which of the ten types it makes.
         summary: What it does, in a few words.
         model: The image-formation model in one line.

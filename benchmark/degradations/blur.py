@@ -45,7 +45,7 @@ def blur(
     angle = number("angle", angle, generator, allowed=(-180, 180), drawn=(-180, 180))
     bend = number("bend", bend, generator, allowed=(0, 360), drawn=(0, 110))
     gamma = number("gamma", gamma, generator, allowed=(1, 3), drawn=(2.2, 2.2))
-    kernel = camera_path(generator, length=min(length, min(image.shape[:2])), angle=angle, bend=bend)
+    kernel = camera_path(generator, length=min(length, *image.shape[:2]), angle=angle, bend=bend)
     light = np.power(image, np.float32(gamma))
     averaged = cv2.filter2D(light, -1, kernel[::-1, ::-1].copy(), borderType=cv2.BORDER_REFLECT_101)
     return np.power(np.clip(averaged, 0, 1), np.float32(1 / gamma))
@@ -60,10 +60,10 @@ def camera_path(generator: np.random.Generator, *, length: float, angle: float, 
         angle: Direction at the start in degrees.
         bend: Total turn in degrees; how it is spread over the path is random.
     """
-    # The direction follows a smooth random curve and the speed varies, so the kernel is unevenly bright, like a shaken hand's.
+    # Direction and speed change smoothly, so the kernel is bent and unevenly bright, like that of a shaking hand.
     time = np.linspace(0, 1, SAMPLES)
     waves = generator.normal(size=3) / (1, 2, 3)
-    turn = sum(w * np.sin(np.pi * (k + 0.5) * time) for k, w in enumerate(waves))
+    turn = waves @ np.sin(np.pi * (np.arange(3)[:, None] + 0.5) * time)
     span = float(np.ptp(turn))
     heading = np.deg2rad(angle + bend * (turn - turn[0]) / max(span, 1e-6))
     speed = np.exp(0.35 * np.sin(2 * np.pi * (time * generator.uniform(0.5, 1.5) + generator.uniform())))

@@ -11,8 +11,8 @@ from benchmark.degradations.fractal import fractal_noise
 def plausible_depth(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Guess a depth for every pixel: far at the horizon and above, near at the bottom, smooth inside objects.
 
-    Three cues are mixed: a ground plane seen in perspective, a smooth random field for things that stand on it, and the
-    observation that far things tend to be bright and pale. A guided filter makes the result follow the edges of the photo.
+    Three cues are mixed: a ground plane seen in perspective, a smooth random field for things that stand on it, and
+    the observation that far things tend to be bright and pale. A guided filter makes the result follow the photo's edges.
 
     Arguments:
         image: Photo with shape `(H, W, 3)`, float32 RGB in [0, 1].

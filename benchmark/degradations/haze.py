@@ -22,8 +22,8 @@ def haze(
     Arguments:
         image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
-        beta: Optical depth at the farthest point, without unit, 0.1 to 5; drawn from 0.8 to 2.2, so that 45 to 11 percent
-            of the light of the farthest point arrives.
+        beta: Optical depth at the farthest point, without unit, 0.1 to 5; drawn from 0.8 to 2.2, so that 45 to 11
+            percent of the light of the farthest point arrives.
         airlight: Brightness of the air, 0.3 to 1; drawn from 0.75 to 0.98, nearly grey.
 
     Returns:

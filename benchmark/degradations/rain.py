@@ -20,7 +20,7 @@ def rain(
     length: float | None = None,
     layers: int | None = None,
 ) -> np.ndarray:
-    """Add layers of grey streaks; layers differ a little in direction, length and width, as drops at several distances do.
+    """Add layers of grey streaks; they differ in direction, length and width, as drops at several distances do.
 
     Arguments:
         image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
@@ -28,8 +28,8 @@ def rain(
         density: Fraction of the image that streaks cover, 0.01 to 0.95; drawn from 0.4 to 0.7.
         strength: Brightness of the strongest streaks, 0.05 to 1; drawn from 0.35 to 0.7.
         angle: Mean direction of fall in degrees from the vertical, -60 to 60; drawn from -30 to 30.
-        length: Mean length of a streak in pixels, 2 to 200; drawn from 22 to 48 and longer on images with a shorter side
-            over 480 pixels.
+        length: Mean length of a streak in pixels, 2 to 200; drawn from 22 to 48, and longer on images with a shorter
+            side over 480 pixels.
         layers: Number of layers, 1 to 5; drawn from 2 to 4.
 
     Returns:

@@ -23,7 +23,7 @@ def raindrop(
         generator: Source of randomness.
         coverage: Fraction of the image behind drops, 0.01 to 0.9; drawn from 0.15 to 0.4.
         radius: Mean radius of a drop as a fraction of the shorter side, 0.01 to 0.3; drawn from 0.045 to 0.08.
-        blur: Softness of edge and content as a fraction of a drop's radius, 0.02 to 1; drawn from 0.2 to 0.6.
+        blur: Softness of edge and content as a fraction of a drop's radius, 0.02 to 1; drawn from 0.3 to 0.8.
 
     Returns:
         The image seen through drops, same shape and type.
@@ -34,17 +34,17 @@ def raindrop(
     References:
         Attentive Generative Adversarial Network for Raindrop Removal from a Single Image (Qian et al., 2018)
         https://arxiv.org/abs/1711.10098
-        Realistic Modeling of Water Droplets for Monocular Adherent Raindrop Recognition using Bezier Curves (Roser et al., 2010)
+        Realistic Modeling of Water Droplets for Monocular Adherent Raindrop Recognition using Bezier Curves
+        (Roser et al., 2010)
         https://doi.org/10.1007/978-3-642-22822-3_23
     """
     coverage = number("coverage", coverage, generator, allowed=(0.01, 0.9), drawn=(0.15, 0.4))
     radius = number("radius", radius, generator, allowed=(0.01, 0.3), drawn=(0.045, 0.08))
-    blur = number("blur", blur, generator, allowed=(0.02, 1), drawn=(0.2, 0.6))
+    blur = number("blur", blur, generator, allowed=(0.02, 1), drawn=(0.3, 0.8))
     height, width = image.shape[:2]
     short = min(height, width)
     mean = max(radius * short, 1.0)
     count = max(1, round(-np.log(1 - coverage) * height * width / (np.pi * mean**2 * 1.15)))
-    # Half-resolution maps would save little: all work per drop stays inside its own small window.
     matte = np.zeros((height, width), np.float32)
     glow = np.zeros((height, width), np.float32)
     map_y, map_x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -73,7 +73,7 @@ def _add_drop(
 
     Arguments:
         matte: Opacity of the drops.
-        glow: Brightening inside the drops, -1 to 1; drops gather light from the sky, which they show at their lower side.
+        glow: Brightening inside the drops, -1 to 1; drops gather light from the sky and show it at their lower side.
         map_x: Column of the scene that each pixel shows.
         map_y: Row of the scene that each pixel shows.
         generator: Source of randomness.

@@ -28,7 +28,8 @@ def shadow(
         coverage: Fraction of the image in shadow, 0.02 to 0.95; drawn from 0.25 to 0.6.
         light: Fraction of the (linear) light that is left in the shadow, 0.01 to 0.9; drawn from 0.06 to 0.22.
         tint: How much more blue than red is left, 0 to 1; drawn from 0.1 to 0.4. 0 is a grey shadow.
-        softness: Standard deviation of the penumbra as a fraction of the shorter side, 0 to 0.1; drawn from 0.004 to 0.025.
+        softness: Standard deviation of the penumbra as a fraction of the shorter side, 0 to 0.1; drawn from 0.004 to
+            0.025.
 
     Returns:
         The shadowed image, same shape and type.

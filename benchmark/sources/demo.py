@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from benchmark.degradations.specs import DEFAULT_SPECS
@@ -17,16 +19,16 @@ from benchmark.vocabulary import DEGRADATIONS, SPLITS
 from models.errors import UserError
 from models.images import encode_png
 
-TRAIN_PAIRS = 120
+TRAIN_PAIRS = 240
 TEST_PAIRS = 20
 """Pairs of one degradation in each split; the same clean tiles serve several types."""
 
-TRAIN_TILES = 240
+TRAIN_TILES = 480
 """Clean tiles for training: more than the pairs of one type, so that each type sees its own half of them."""
 
 SIDE = 128
 STRIDE = 64
-FLAT = 10.0  # grey levels; a tile whose luminance varies less (standard deviation) teaches nothing
+FLAT = 5.0  # grey levels; a tile with less detail (see `_detail`) shows neither blur nor restoration
 
 Picture = Photo | Procedural
 PICTURES: dict[str, Picture] = {picture.name: picture for picture in (*PHOTOS, *PROCEDURAL)}
@@ -100,8 +102,15 @@ def read(root: Path | None = None) -> Iterator[Sample]:
 def _tiles_of(split: str, index: int) -> list[Tile]:
     if split == "test":
         return list(tiles("test", TEST_PAIRS))
-    # Every other tile, starting at 0 or 1: photos stay in balance, because the list goes round over them.
-    return list(tiles("train", TRAIN_TILES))[index % 2 :: 2][:TRAIN_PAIRS]
+    # Every other tile of each picture, starting at the first or the second: all types see all pictures equally often.
+    seen: Counter[str] = Counter()
+    halves: tuple[list[Tile], list[Tile]] = ([], [])
+    for tile in tiles("train", TRAIN_TILES):
+        halves[seen[tile.picture] % 2].append(tile)
+        seen[tile.picture] += 1
+    # Pictures with an odd number of tiles leave the first half longer; what it has too many goes to the second.
+    ours, other = (halves[0], halves[1]) if index % 2 == 0 else (halves[1], halves[0])
+    return (ours + other[TRAIN_PAIRS:])[:TRAIN_PAIRS]
 
 
 @functools.lru_cache(maxsize=8)
@@ -130,23 +139,29 @@ def tiles(split: str, count: int) -> tuple[Tile, ...]:
 def candidates(picture: Picture) -> list[Tile]:
     """Return the tiles of a picture that are not flat, ordered so that any first few lie far apart."""
     pixels = picture.pixels()
-    luminance = pixels @ np.array((0.299, 0.587, 0.114), np.float32)
+    detail = _detail(pixels)
     found = [
-        (float(luminance[top : top + SIDE, left : left + SIDE].std()), Tile(picture.name, top, left))
+        (float(detail[top : top + SIDE, left : left + SIDE].std()), Tile(picture.name, top, left))
         for top in _starts(pixels.shape[0])
         for left in _starts(pixels.shape[1])
     ]
-    textured = [(contrast, tile) for contrast, tile in found if contrast >= FLAT]
+    textured = [(strength, tile) for strength, tile in found if strength >= FLAT]
     if not textured:
         return []
     places = np.array([(tile.top, tile.left) for _, tile in textured], float)
-    # Farthest-point order, begun at the tile of highest contrast.
-    order = [int(np.argmax([contrast for contrast, _ in textured]))]
+    # Farthest-point order, begun at the tile with most detail.
+    order = [int(np.argmax([strength for strength, _ in textured]))]
     distance = np.full(len(textured), np.inf)
     while len(order) < len(textured):
         distance = np.minimum(distance, np.abs(places - places[order[-1]]).sum(axis=1))
         order.append(int(np.argmax(distance)))
     return [textured[i][1] for i in order]
+
+
+def _detail(pixels: np.ndarray) -> np.ndarray:
+    """Return the luminance between the scales of 1.5 and 8 pixels: without grain and without slow gradients."""
+    luminance = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.GaussianBlur(luminance, (0, 0), 1.5) - cv2.GaussianBlur(luminance, (0, 0), 8)
 
 
 def _starts(length: int) -> range:

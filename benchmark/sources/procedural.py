@@ -89,8 +89,8 @@ def clouds(generator: np.random.Generator) -> np.ndarray:
     Returns:
         The picture with shape `(SIDE, SIDE, 3)`, float32 RGB in [0, 1].
     """
-    height = fractal_noise(SIDE, SIDE, generator, cells=4, octaves=7, persistence=0.6)[..., None]
-    hue = fractal_noise(SIDE, SIDE, generator, cells=3, octaves=6, persistence=0.55)[..., None]
+    height = fractal_noise(SIDE, SIDE, generator, cells=4, octaves=7, persistence=0.8)[..., None]
+    hue = fractal_noise(SIDE, SIDE, generator, cells=3, octaves=6, persistence=0.7)[..., None]
     sky, cloud, glow = np.array(((0.15, 0.35, 0.7), (0.95, 0.93, 0.9), (0.85, 0.45, 0.2)), np.float32)
     return np.clip(sky + (cloud - sky) * height + (glow - cloud) * np.clip(2 * hue - 1, 0, 1) * height, 0, 1)
 

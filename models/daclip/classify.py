@@ -31,11 +31,7 @@ def cosines(daclip: DaClip, images: Tensor, words: Tensor, *, plain: bool = Fals
     Returns:
         Cosines with shape `(B, K)`.
     """
-    if plain:
-        features = daclip.encode_image(images, normalize=True)
-        assert isinstance(features, Tensor)
-    else:
-        features = daclip.embed(images, normalize=True)[1]
+    features = daclip.encode_image(images, normalize=True) if plain else daclip.embed(images, normalize=True)[1]
     return features @ words.T
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 import torch.nn.functional as F
@@ -109,6 +109,14 @@ class DaClip(nn.Module):
         self.clip.eval()
         return self
 
+    @overload
+    def encode_image(self, image: Tensor, *, control: Literal[False] = False, normalize: bool = False) -> Tensor: ...
+
+    @overload
+    def encode_image(
+        self, image: Tensor, *, control: Literal[True], normalize: bool = False
+    ) -> tuple[Tensor, Tensor]: ...
+
     def encode_image(
         self, image: Tensor, *, control: bool = False, normalize: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
@@ -135,8 +143,7 @@ class DaClip(nn.Module):
 
     def embed(self, image: Tensor, *, normalize: bool = False) -> tuple[Tensor, Tensor]:
         """Return the content and the degradation embedding of preprocessed images, see `encode_image`."""
-        content, degradation = self.encode_image(image, control=True, normalize=normalize)
-        return content, degradation
+        return self.encode_image(image, control=True, normalize=normalize)
 
     def encode_text(self, text: Tensor, *, normalize: bool = False) -> Tensor:
         """Embed tokens with shape `(B, 77)` by CLIP's text tower."""

@@ -75,9 +75,9 @@ def preprocess_images(batch: Tensor, *, size: int) -> Tensor:
 def preprocess_batch(batch: Tensor, *, size: int) -> Tensor:
     """Prepare a training batch on its own device.
 
-    The same steps as `preprocess_images`, but with torch's antialiased bicubic filter. Pillow rounds to 8 bits between
-    its two passes and this does not, so single values differ by about one 8-bit level; images that need no resizing are
-    prepared identically.
+    The same steps as `preprocess_images`, but with torch's antialiased bicubic filter, which computes in float where
+    Pillow uses fixed-point weights: single values differ by one 8-bit level. Images that need no resizing are prepared
+    identically.
 
     Arguments:
         batch: Images with shape `(B, 3, H, W)`, in [0, 1].
@@ -88,8 +88,10 @@ def preprocess_batch(batch: Tensor, *, size: int) -> Tensor:
     """
     pixels = to_8bit(batch).float()
     height, width = _resized(batch.shape[2], batch.shape[3], size)
-    if (height, width) != tuple(batch.shape[2:]):
-        pixels = F.interpolate(pixels, (height, width), mode="bicubic", antialias=True, align_corners=False)
-        pixels = pixels.clamp(0, 255).round()
+    for target in ((batch.shape[2], width), (height, width)):
+        if target != tuple(pixels.shape[2:]):
+            # Columns first, then rows, each rounded and clipped to 8 bits, as Pillow does it.
+            pixels = F.interpolate(pixels, target, mode="bicubic", antialias=True, align_corners=False)
+            pixels = pixels.clamp(0, 255).round()
     top, left = _corner(height, width, size)
     return normalise(pixels[..., top : top + size, left : left + size] / 255)

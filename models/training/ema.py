@@ -33,7 +33,8 @@ class MovingAverage:
             return
         updates = step // self._settings.every
         decay = min(self._settings.decay, updates / (9 + updates))
-        torch._foreach_lerp_(list(self.state.values()), [v.detach() for v in self._live.values()], 1 - decay)
+        for name, value in self._live.items():
+            self.state[name].lerp_(value.detach(), 1 - decay)
 
     @torch.no_grad()
     def copy_to(self, module: nn.Module) -> None:

@@ -25,8 +25,10 @@ Batches = Callable[[int], Iterator[Batch]]
 class Task(Protocol):
     """What is fitted."""
 
-    trainable: nn.Module
-    """The module whose parameters are optimised, averaged and checkpointed."""
+    @property
+    def trainable(self) -> nn.Module:
+        """The module whose parameters are optimised, averaged and checkpointed."""
+        ...
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Return the loss of a batch and further numbers for the log."""

@@ -151,5 +151,5 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         groups = {"optimizer": Optimizer, "schedule": Schedule, "ema": Ema}
         model = groups.get(str(first["loc"][0]), Recipe) if len(first["loc"]) > 1 else Recipe
-        return f"unknown key {where!r}{close_match(str(first['loc'][-1]), model.model_fields)}"
+        return f"unknown key {where!r}{close_match(where.split('.')[-1], model.model_fields)}"
     return f"{where}: {first['msg']}, got {first['input']!r}"

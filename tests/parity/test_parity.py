@@ -22,7 +22,18 @@ from models.daclip.controller import DaClip
 from models.daclip.tokenise import tokenise
 
 SLOW = {"daclip_vit_l_14"}
-WORDS = ["motion-blurry", "hazy", "jpeg-compressed", "low-light", "noisy", "raindrop", "rainy", "shadowed", "snowy", "uncompleted"]
+WORDS = [
+    "motion-blurry",
+    "hazy",
+    "jpeg-compressed",
+    "low-light",
+    "noisy",
+    "raindrop",
+    "rainy",
+    "shadowed",
+    "snowy",
+    "uncompleted",
+]
 
 
 @pytest.fixture
@@ -110,7 +121,7 @@ def test_daclip_gives_the_reference_numbers_of_the_second_fill_rule(shared: Path
         "text": daclip.encode_text(tokens),
     }
     for name, result in results.items():
-        values = result.double().flatten()  # type: ignore[union-attr]
+        values = result.double().flatten()
         # Printed with six decimals: two units of the last one, wider where values are larger.
         np.testing.assert_allclose(values[:5], golden[name]["first5"], atol=2e-6, rtol=2e-5, err_msg=name)
         np.testing.assert_allclose(values[-3:], golden[name]["last3"], atol=2e-6, rtol=2e-5, err_msg=name)

@@ -1,0 +1,42 @@
+"""Small networks that the tests of this folder share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from small_models import ARCHS, CLIP, shake
+
+from models.daclip.build import build_daclip
+from models.daclip.controller import DaClip
+from models.networks import NETWORKS
+from models.networks.build import build
+from models.restorer import Restorer
+
+
+@pytest.fixture
+def daclip() -> DaClip:
+    """A tiny DA-CLIP at random initialisation, its zero layers shaken."""
+    torch.manual_seed(0)
+    daclip = build_daclip(clip=CLIP, pretrained=None)
+    shake(daclip)
+    return daclip.eval()
+
+
+@pytest.fixture
+def make() -> Callable[..., Restorer]:
+    """Build a small restorer by name, with its DA-CLIP when it needs one."""
+
+    def make_restorer(name: str, *, shaken: bool = True) -> Restorer:
+        torch.manual_seed(1)
+        network = build(name, ARCHS[name])
+        if shaken:
+            shake(network)
+        needs = NETWORKS[name].conditioning != "none"
+        listened = build_daclip(clip=CLIP, pretrained=None) if needs else None
+        if listened is not None:
+            shake(listened)
+        return Restorer(name=name, network=network, daclip=listened).eval()
+
+    return make_restorer

@@ -1,0 +1,31 @@
+"""Architectures small enough for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+CLIP: dict[str, Any] = {
+    "embed_dim": 64,
+    "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 64, "layers": 2, "head_width": 32},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1},
+}
+NAFNET = {"width": 8, "encoder_blocks": (1, 2), "middle_blocks": 1, "decoder_blocks": (1, 1)}
+CONDITIONAL = {**NAFNET, "width": 32, "embedding_dim": 64, "prompt_dim": 16}
+ARCHS: dict[str, dict[str, object]] = {
+    "input": {},
+    "nafnet": NAFNET,
+    "nafnet-degradation": CONDITIONAL,
+    "nafnet-daclip": CONDITIONAL,
+}
+
+
+@torch.no_grad()
+def shake(module: torch.nn.Module, *, seed: int = 0, amount: float = 0.05) -> torch.nn.Module:
+    """Add noise to every trainable parameter, so that nothing is at a zero of its initialisation."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            parameter += amount * torch.randn(parameter.shape, generator=generator)
+    return module

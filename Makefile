@@ -27,8 +27,7 @@ lint: venv
 	$(BIN)/pyright
 
 bench-speed: venv
-	$(BIN)/python -X importtime -c 'import benchmark.cli' 2>&1 | tail -n 1
-	$(BIN)/python -m benchmark.speed
+	$(BIN)/bench speed build
 
 clean:
 	rm -rf demo .venv

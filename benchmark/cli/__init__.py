@@ -21,6 +21,7 @@ COMMANDS = {
     "eval": ("benchmark.cli.eval", "Evaluate networks or a folder of restored images."),
     "leaderboard": ("benchmark.cli.leaderboard", "Generate the Markdown leaderboards from results."),
     "list": ("benchmark.cli.listing", "List networks, sources, degradations, metrics, protocols, tables, ..."),
+    "speed": ("benchmark.cli.speed", "Measure speed, as ratios in one run."),
     "demo": ("benchmark.cli.demo", "Run the whole chain on embedded photos."),
 }
 """Name of each command: the module that holds its `command`, and its line in the help."""

@@ -12,7 +12,7 @@ def plausible_depth(image: np.ndarray, generator: np.random.Generator) -> np.nda
     """Guess a depth for every pixel: far at the horizon and above, near at the bottom, smooth inside objects.
 
     Three cues are mixed: a ground plane seen in perspective, a smooth random field for things that stand on it, and
-    the observation that far things tend to be bright and pale. A guided filter makes the result follow the photo's edges.
+    the observation that far things tend to be bright and pale. A guided filter then follows the edges of the photo.
 
     Arguments:
         image: Photo with shape `(H, W, 3)`, float32 RGB in [0, 1].

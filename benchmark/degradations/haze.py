@@ -22,7 +22,7 @@ def haze(
     Arguments:
         image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
-        beta: Optical depth at the farthest point, without unit, 0.1 to 5; drawn from 0.8 to 2.2, so that 45 to 11
+        beta: Optical depth at the farthest point, without unit, 0.1 to 5; drawn from 0.6 to 1.8, so that 55 to 17
             percent of the light of the farthest point arrives.
         airlight: Brightness of the air, 0.3 to 1; drawn from 0.75 to 0.98, nearly grey.
 
@@ -38,7 +38,7 @@ def haze(
         Benchmarking Single Image Dehazing and Beyond (Li et al., 2019)
         https://arxiv.org/abs/1712.04143
     """
-    beta = number("beta", beta, generator, allowed=(0.1, 5), drawn=(0.8, 2.2))
+    beta = number("beta", beta, generator, allowed=(0.1, 5), drawn=(0.6, 1.8))
     airlight = number("airlight", airlight, generator, allowed=(0.3, 1), drawn=(0.75, 0.98))
     tint = np.clip(airlight + generator.normal(0, 0.012, size=3), 0, 1).astype(np.float32)
     distance = 0.2 + 0.8 * plausible_depth(image, generator)

@@ -25,7 +25,7 @@ def rain(
     Arguments:
         image: Clean image with shape `(H, W, 3)`, float32 RGB in [0, 1].
         generator: Source of randomness.
-        density: Fraction of the image that streaks cover, 0.01 to 0.95; drawn from 0.4 to 0.7.
+        density: Fraction of the image that streaks cover, 0.01 to 0.95; drawn from 0.5 to 0.8.
         strength: Brightness of the strongest streaks, 0.05 to 1; drawn from 0.35 to 0.7.
         angle: Mean direction of fall in degrees from the vertical, -60 to 60; drawn from -30 to 30.
         length: Mean length of a streak in pixels, 2 to 200; drawn from 22 to 48, and longer on images with a shorter
@@ -45,7 +45,7 @@ def rain(
         https://doi.org/10.1007/s11263-006-0028-6
     """
     scale = max(1.0, min(image.shape[:2]) / 480)
-    density = number("density", density, generator, allowed=(0.01, 0.95), drawn=(0.4, 0.7))
+    density = number("density", density, generator, allowed=(0.01, 0.95), drawn=(0.5, 0.8))
     strength = number("strength", strength, generator, allowed=(0.05, 1), drawn=(0.35, 0.7))
     angle = number("angle", angle, generator, allowed=(-60, 60), drawn=(-30, 30))
     length = number("length", length, generator, allowed=(2, 200), drawn=(22 * scale, 48 * scale))
@@ -89,8 +89,8 @@ def streaks(
     kernel = _streak(angle=angle, length=length, width=width)
     margin = kernel.shape[0] // 2
     rows, columns = height + 2 * margin, width_of_image + 2 * margin
-    chance = min(covered / (length * width), 1.0)
-    count = int(generator.poisson(chance * rows * columns))
+    footprint = np.count_nonzero(kernel > 0.1)
+    count = int(generator.poisson(covered / footprint * rows * columns))
     seeds = np.zeros((rows, columns), np.float32)
     where = (generator.integers(rows, size=count), generator.integers(columns, size=count))
     np.maximum.at(seeds, where, generator.uniform(0.15, 1.0, size=count).astype(np.float32))

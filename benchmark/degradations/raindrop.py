@@ -36,7 +36,7 @@ def raindrop(
         https://arxiv.org/abs/1711.10098
         Realistic Modeling of Water Droplets for Monocular Adherent Raindrop Recognition using Bezier Curves
         (Roser et al., 2010)
-        https://doi.org/10.1007/978-3-642-22822-3_23
+        https://doi.org/10.1007/978-3-642-22819-3_24
     """
     coverage = number("coverage", coverage, generator, allowed=(0.01, 0.9), drawn=(0.15, 0.4))
     radius = number("radius", radius, generator, allowed=(0.01, 0.3), drawn=(0.045, 0.08))

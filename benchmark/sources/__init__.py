@@ -57,7 +57,7 @@ SOURCES = Catalogue[SourceCard](
                 "snowy",
                 "uncompleted",
             ),
-            licence="per photo: public domain, CC0, CC BY 2.0, CC BY 3.0 (see the list in the dataset card)",
+            licence="per photo: public domain, CC0, CC BY 2.0, no known restrictions, or none stated (listed below)",
             citation="Photos distributed inside scikit-image, scikit-learn and matplotlib",
             embedded=True,
         ),

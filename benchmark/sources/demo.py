@@ -27,8 +27,9 @@ TRAIN_TILES = 480
 """Clean tiles for training: more than the pairs of one type, so that each type sees its own half of them."""
 
 SIDE = 128
-STRIDE = 64
+STRIDE = 48
 FLAT = 5.0  # grey levels; a tile with less detail (see `_detail`) shows neither blur nor restoration
+BLACK = 14  # grey levels; a tile that is darker than this nearly everywhere shows neither shadow nor low light
 
 Picture = Photo | Procedural
 PICTURES: dict[str, Picture] = {picture.name: picture for picture in (*PHOTOS, *PROCEDURAL)}
@@ -137,15 +138,15 @@ def tiles(split: str, count: int) -> tuple[Tile, ...]:
 
 
 def candidates(picture: Picture) -> list[Tile]:
-    """Return the tiles of a picture that are not flat, ordered so that any first few lie far apart."""
+    """Return the tiles of a picture that are neither flat nor black, ordered so that any first few lie far apart."""
     pixels = picture.pixels()
-    detail = _detail(pixels)
+    detail, black = _detail(pixels), pixels.max(axis=2) < BLACK
     found = [
         (float(detail[top : top + SIDE, left : left + SIDE].std()), Tile(picture.name, top, left))
         for top in _starts(pixels.shape[0])
         for left in _starts(pixels.shape[1])
     ]
-    textured = [(strength, tile) for strength, tile in found if strength >= FLAT]
+    textured = [(strength, tile) for strength, tile in found if strength >= FLAT and _share(black, tile) < 0.75]
     if not textured:
         return []
     places = np.array([(tile.top, tile.left) for _, tile in textured], float)
@@ -162,6 +163,10 @@ def _detail(pixels: np.ndarray) -> np.ndarray:
     """Return the luminance between the scales of 1.5 and 8 pixels: without grain and without slow gradients."""
     luminance = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return cv2.GaussianBlur(luminance, (0, 0), 1.5) - cv2.GaussianBlur(luminance, (0, 0), 8)
+
+
+def _share(black: np.ndarray, tile: Tile) -> float:
+    return float(black[tile.top : tile.top + SIDE, tile.left : tile.left + SIDE].mean())
 
 
 def _starts(length: int) -> range:

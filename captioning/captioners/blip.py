@@ -15,7 +15,12 @@ from models.errors import UserError
 from models.files import sha256_file
 from models.images import decode
 
-FILES = ("config.json", "preprocessor_config.json or processor_config.json", "tokenizer_config.json", "vocab.txt or tokenizer.json")
+FILES = (
+    "config.json",
+    "preprocessor_config.json or processor_config.json",
+    "tokenizer_config.json",
+    "vocab.txt or tokenizer.json",
+)
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 

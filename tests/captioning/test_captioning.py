@@ -126,7 +126,12 @@ def tiny_blip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary.write_text("\n".join(words), encoding="utf-8")
     tokenizer = BertTokenizer(str(vocabulary))
     torch.manual_seed(5)
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    size: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     config = BlipConfig(
         text_config=BlipTextConfig(
             vocab_size=len(words),
@@ -176,5 +181,5 @@ def test_missing_weights_say_which_files_and_where(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"hf download Salesforce/blip-image-captioning-large .*--captioner FOLDER"):
         CAPTIONERS.load("blip-large")(name="blip-large", weights="Salesforce/blip-image-captioning-large")
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"missing preprocessor_config.json or processor_config.json, .*model.safetensors"):
+    with pytest.raises(UserError, match=r"missing preprocessor_config.json or .*model.safetensors"):
         CAPTIONERS.load("blip-large")(name="x", weights=str(tmp_path))

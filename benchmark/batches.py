@@ -57,13 +57,17 @@ def _patch(pair: tuple[np.ndarray, np.ndarray], size: int, generator: np.random.
         mode = "reflect" if all(s < n for s, n in zip(short, both.shape[1:3], strict=True)) else "symmetric"
         both = np.pad(both, ((0, 0), (0, short[0]), (0, short[1]), (0, 0)), mode=mode)
     top, left = (int(generator.integers(n - size + 1)) for n in both.shape[1:3])
-    crop = both[:, top : top + size, left : left + size]
+    return _flip(both[:, top : top + size, left : left + size], generator)
+
+
+def _flip(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Flip and transpose images with shape `(N, H, W, 3)` alike, each of the three with probability one half."""
     horizontal, vertical, transpose = generator.random(3) < 0.5
     if horizontal:
-        crop = crop[:, :, ::-1]
+        images = images[:, :, ::-1]
     if vertical:
-        crop = crop[:, ::-1]
-    return crop.transpose(0, 2, 1, 3) if transpose else crop
+        images = images[:, ::-1]
+    return images.transpose(0, 2, 1, 3) if transpose else images
 
 
 def daclip_batches(
@@ -73,6 +77,7 @@ def daclip_batches(
     batch_size: int,
     image_size: int,
     context_length: int,
+    flips: bool,
     seed: int,
     start: int,
 ) -> Iterator[dict[str, Tensor]]:
@@ -87,6 +92,7 @@ def daclip_batches(
         batch_size: Images a batch; when the set is smaller, its size.
         image_size: Side S that CLIP takes.
         context_length: Tokens of a text.
+        flips: Whether images are also flipped and transposed at random, which the authors do not.
         seed: Seed of order and augmentation.
         start: Step of the first batch.
 
@@ -110,7 +116,8 @@ def daclip_batches(
         order = np.random.default_rng([seed, epoch]).permutation(len(cache))
         chosen = order[place * batch_size : (place + 1) * batch_size]
         generator = np.random.default_rng([seed, epoch, place])
-        pixels = np.stack([_resized_crop(cache.pair(int(i))[0], image_size, generator) for i in chosen])
+        crops = [_resized_crop(cache.pair(int(i))[0], image_size, generator) for i in chosen]
+        pixels = np.stack([_flip(crop[None], generator)[0] for crop in crops] if flips else crops)
         image = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255))
         yield {"image": image.contiguous(), "text": text[chosen], "label": label[chosen]}
         step += 1

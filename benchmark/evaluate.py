@@ -143,7 +143,7 @@ def evaluate_network(
     Returns:
         The result and one row an image.
     """
-    scorer = Scorer(protocol)
+    scorer = Scorer(protocol, device=str(restorer.device))
     seconds: list[float] = []
 
     def images() -> Iterator[Restored]:

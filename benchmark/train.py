@@ -59,6 +59,7 @@ def train(
                 batch_size=recipe.batch_size,
                 image_size=recipe.patch_size,
                 context_length=context,
+                flips=recipe.flips,
                 seed=recipe.seed,
                 start=start,
             )

@@ -104,7 +104,9 @@ def _known(path: Path, dataset: Dataset, protocol: Protocol, weights_sha256: str
         and (result.protocol.id, result.protocol.version) == (protocol.name, protocol.version)
         and result.method.weights_sha256 == weights_sha256
     )
-    return result if same and set(result.missing) <= set(Scorer(protocol).missing) else None
+    # Only a result with empty cells costs a look at the weight files: one of them may have come since.
+    whole = not result.missing or set(result.missing) <= set(Scorer(protocol).missing)
+    return result if same and whole else None
 
 
 def _method(name: str, card: NetworkCard, where: Path | None, digest: str | None, parameters: int) -> Method:

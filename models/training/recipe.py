@@ -55,6 +55,8 @@ class Recipe(Part):
         steps: Optimiser steps.
         batch_size: Pairs a step.
         patch_size: Side of the square training crop in pixels (for DA-CLIP, of the resized image).
+        flips: Whether DA-CLIP's images are flipped and transposed at random; the paper's are not. Restoration patches
+            always are, as the paper's.
         loss: Name of the loss.
         optimizer: AdamW's settings.
         schedule: Of the learning rate.
@@ -71,6 +73,7 @@ class Recipe(Part):
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     patch_size: int = Field(ge=8)
+    flips: bool = False
     loss: Literal["l1", "mse", "psnr", "contrastive"]
     optimizer: Optimizer
     schedule: Schedule = Schedule()

@@ -57,17 +57,13 @@ def _patch(pair: tuple[np.ndarray, np.ndarray], size: int, generator: np.random.
         mode = "reflect" if all(s < n for s, n in zip(short, both.shape[1:3], strict=True)) else "symmetric"
         both = np.pad(both, ((0, 0), (0, short[0]), (0, short[1]), (0, 0)), mode=mode)
     top, left = (int(generator.integers(n - size + 1)) for n in both.shape[1:3])
-    return _flip(both[:, top : top + size, left : left + size], generator)
-
-
-def _flip(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Flip and transpose images with shape `(N, H, W, 3)` alike, each of the three with probability one half."""
+    crop = both[:, top : top + size, left : left + size]
     horizontal, vertical, transpose = generator.random(3) < 0.5
     if horizontal:
-        images = images[:, :, ::-1]
+        crop = crop[:, :, ::-1]
     if vertical:
-        images = images[:, ::-1]
-    return images.transpose(0, 2, 1, 3) if transpose else images
+        crop = crop[:, ::-1]
+    return crop.transpose(0, 2, 1, 3) if transpose else crop
 
 
 def daclip_batches(
@@ -92,7 +88,7 @@ def daclip_batches(
         batch_size: Images a batch; when the set is smaller, its size.
         image_size: Side S that CLIP takes.
         context_length: Tokens of a text.
-        flips: Whether images are also flipped and transposed at random, which the authors do not.
+        flips: Whether images are also mirrored left to right at random, which the authors do not.
         seed: Seed of order and augmentation.
         start: Step of the first batch.
 
@@ -117,7 +113,9 @@ def daclip_batches(
         chosen = order[place * batch_size : (place + 1) * batch_size]
         generator = np.random.default_rng([seed, epoch, place])
         crops = [_resized_crop(cache.pair(int(i))[0], image_size, generator) for i in chosen]
-        pixels = np.stack([_flip(crop[None], generator)[0] for crop in crops] if flips else crops)
+        if flips:
+            crops = [crop[:, ::-1] if generator.random() < 0.5 else crop for crop in crops]
+        pixels = np.stack(crops)
         image = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255))
         yield {"image": image.contiguous(), "text": text[chosen], "label": label[chosen]}
         step += 1

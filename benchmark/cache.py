@@ -75,6 +75,7 @@ def open_cache(dataset: Dataset, split: str, *, progress: Callable[[int], None] 
     root = dataset.folder / ".cache"
     folder = root / f"{split}-{dataset.split(split)['digest'][:16]}"
     if (folder / "index.json").is_file():
+        progress(dataset.split(split)["rows"])
         return DecodedCache(folder)
     need = cache_size(dataset, split)
     root.mkdir(exist_ok=True)

@@ -55,8 +55,8 @@ class Recipe(Part):
         steps: Optimiser steps.
         batch_size: Pairs a step.
         patch_size: Side of the square training crop in pixels (for DA-CLIP, of the resized image).
-        flips: Whether DA-CLIP's images are flipped and transposed at random; the paper's are not. Restoration patches
-            always are, as the paper's.
+        flips: Whether DA-CLIP's images are mirrored at random; the paper's are not. Restoration patches are always
+            flipped and transposed, as the paper's.
         loss: Name of the loss.
         optimizer: AdamW's settings.
         schedule: Of the learning rate.

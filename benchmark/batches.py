@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.cache import DecodedCache
-from benchmark.vocabulary import DEGRADATIONS
+from models.vocabulary import DEGRADATIONS
 
 if TYPE_CHECKING:
     from torch import Tensor

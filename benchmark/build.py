@@ -16,9 +16,9 @@ from benchmark.card import write_card
 from benchmark.record import make_record
 from benchmark.schema import RECORDS, SCHEMA_VERSION, SIDECAR
 from benchmark.sources.samples import Sample
-from benchmark.vocabulary import DEGRADATIONS, SPLITS
 from models.errors import UserError
 from models.files import atomic_path, read_json, sha256_bytes, sha256_file, sha256_json, single_writer, write_json
+from models.vocabulary import DEGRADATIONS, SPLITS
 
 ROWS_PER_SHARD = 240
 ROWS_PER_GROUP = 16  # bounds the memory of a writer: two images a row, at most a few MB each

@@ -12,9 +12,9 @@ from benchmark.provenance import Birth
 from benchmark.results import SCHEMA, check_place, check_schema, result_files, result_path, without_paths
 from benchmark.scores import Method, ProtocolId, TestSet
 from benchmark.strict import parse, plain
-from benchmark.vocabulary import DEGRADATIONS
 from models.errors import UserError
 from models.files import read_json, write_json
+from models.vocabulary import DEGRADATIONS
 
 PROTOCOL = ProtocolId(id="accuracy", version=1)
 """Argmax of the cosine between the image's degradation embedding and the ten bare-word prompts."""
@@ -34,7 +34,7 @@ class TypeAccuracy:
 class ClassificationResult:
     """One classifier on one test set.
 
-    `confusion[i][j]` counts the images of type i that were called type j, in the order of `benchmark.vocabulary`;
+    `confusion[i][j]` counts the images of type i that were called type j, in the order of `models.vocabulary`;
     `accuracy` is the unweighted mean over the types that have images.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.dataset import Dataset
-from benchmark.vocabulary import DEGRADATIONS
+from models.vocabulary import DEGRADATIONS
 
 if TYPE_CHECKING:
     from models.daclip.controller import DaClip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.vocabulary import DEGRADATIONS
+from models.vocabulary import DEGRADATIONS
 
 
 @dataclass(frozen=True)

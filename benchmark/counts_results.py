@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmark.results import SCHEMA, check_place, check_schema, result_files, without_paths
 from benchmark.strict import parse, plain
-from benchmark.vocabulary import SPLITS, check_degradation
 from models.errors import UserError
 from models.files import read_json, write_json
+from models.vocabulary import SPLITS, check_degradation
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _count(data: Path, leaderboards: Path) -> None:
 def _classify(data: Path, runs: Path | None, weights: Path | None, leaderboards: Path, device: str | None) -> None:
     from benchmark.cli.evaluation import classify_all
     from benchmark.report.terminal import print_table
-    from benchmark.vocabulary import DEGRADATIONS, LABELS
+    from models.vocabulary import DEGRADATIONS, LABELS
 
     results = classify_all(data=data, runs=runs, weights=weights, leaderboards=leaderboards, device=device)
     header = ["method", *(LABELS[word] for word in DEGRADATIONS), "mean"]

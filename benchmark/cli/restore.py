@@ -52,12 +52,12 @@ def command(
 
     from benchmark.cli.train import best_device
     from benchmark.progress import progress_bar
-    from benchmark.vocabulary import DEGRADATIONS
     from models.files import write_bytes
     from models.images import encode_png, read, to_float, to_uint8
     from models.inference import restore
     from models.memory import parse_memory
     from models.restorer import load_restorer
+    from models.vocabulary import DEGRADATIONS
 
     memory = parse_memory(max_memory) if max_memory else None
     restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.vocabulary import DEGRADATIONS, LABELS
+from models.vocabulary import DEGRADATIONS, LABELS
 
 if TYPE_CHECKING:
     import numpy as np

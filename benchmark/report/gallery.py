@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmark.tables.view import Section
-from benchmark.vocabulary import DEGRADATIONS, LABELS, check_degradation
 from models.errors import UserError
 from models.files import write_text
 from models.images import encode_png
+from models.vocabulary import DEGRADATIONS, LABELS, check_degradation
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.catalogue import Catalogue
+from models.vocabulary import DEGRADATIONS
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,7 @@ SOURCES = Catalogue[SourceCard](
             name="demo",
             target="benchmark.sources.demo:read",
             title="Embedded demo photos",
-            degradations=(
-                "motion-blurry",
-                "hazy",
-                "jpeg-compressed",
-                "low-light",
-                "noisy",
-                "raindrop",
-                "rainy",
-                "shadowed",
-                "snowy",
-                "uncompleted",
-            ),
+            degradations=DEGRADATIONS,
             licence="per photo: public domain, CC0, CC BY 2.0, no known restrictions, or none stated (listed below)",
             citation="Photos distributed inside scikit-image, scikit-learn and matplotlib",
             embedded=True,
@@ -87,18 +77,7 @@ SOURCES = Catalogue[SourceCard](
             name="universal",
             target="benchmark.sources.universal:read",
             title="The authors' layout",
-            degradations=(
-                "motion-blurry",
-                "hazy",
-                "jpeg-compressed",
-                "low-light",
-                "noisy",
-                "raindrop",
-                "rainy",
-                "shadowed",
-                "snowy",
-                "uncompleted",
-            ),
+            degradations=DEGRADATIONS,
             licence="that of the sets inside",
             citation="Luo et al., Controlling Vision-Language Models for Multi-Task Image Restoration, ICLR 2024",
             obtain="https://github.com/Algolzw/daclip-uir (README, dataset preparation)",

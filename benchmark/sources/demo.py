@@ -15,9 +15,9 @@ from benchmark.degradations.specs import DEFAULT_SPECS
 from benchmark.sources.photos import PHOTOS, Photo
 from benchmark.sources.procedural import PROCEDURAL, Procedural
 from benchmark.sources.samples import Sample
-from benchmark.vocabulary import DEGRADATIONS, SPLITS
 from models.errors import UserError
 from models.images import encode_png
+from models.vocabulary import DEGRADATIONS, SPLITS
 
 TRAIN_PAIRS = 240
 TEST_PAIRS = 20

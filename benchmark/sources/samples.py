@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchmark.vocabulary import SPLITS, check_degradation
 from models.errors import UserError
+from models.vocabulary import SPLITS, check_degradation
 
 
 class ImageBytes(Protocol):

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from benchmark.sources.folders import find_pair, pair_samples, require_folder
 from benchmark.sources.samples import Sample
-from benchmark.vocabulary import DEGRADATIONS
 from captioning.text import split_text
 from models.errors import UserError, close_match
+from models.vocabulary import DEGRADATIONS
 
 SPLIT_FOLDERS = {"train": "train", "val": "test", "test": "test"}
 """The authors call the test set "val"."""

@@ -9,7 +9,7 @@ from benchmark.classification_results import ClassificationResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import Cell, Records, Section, birth_line, embolden, number, one_origin
-from benchmark.vocabulary import DEGRADATIONS, LABELS
+from models.vocabulary import DEGRADATIONS, LABELS
 
 
 def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:

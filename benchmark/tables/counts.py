@@ -8,7 +8,7 @@ from benchmark.counts_results import CountsResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedCounts, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, short_commit
-from benchmark.vocabulary import DEGRADATIONS, LABELS, SPLITS
+from models.vocabulary import DEGRADATIONS, LABELS, SPLITS
 
 
 def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:

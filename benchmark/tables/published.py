@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from benchmark.metrics import METRICS
 from benchmark.strict import parse
 from benchmark.tables.view import Cell, Section, embolden, head
-from benchmark.vocabulary import check_degradation
 from models.errors import UserError, close_match
+from models.vocabulary import check_degradation
 
 T = TypeVar("T")
 

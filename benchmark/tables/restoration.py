@@ -11,7 +11,7 @@ from benchmark.results import Result
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, head, number, one_origin
-from benchmark.vocabulary import DEGRADATIONS, LABELS
+from models.vocabulary import DEGRADATIONS, LABELS
 
 
 def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:

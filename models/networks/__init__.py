@@ -6,19 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.catalogue import Catalogue
-
-UNIVERSAL = (
-    "motion-blurry",
-    "hazy",
-    "jpeg-compressed",
-    "low-light",
-    "noisy",
-    "raindrop",
-    "rainy",
-    "shadowed",
-    "snowy",
-    "uncompleted",
-)
+from models.vocabulary import DEGRADATIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +44,7 @@ class NetworkCard:
     multiple_of: int = 1
     minimum_size: int = 1
     padding: Literal["reflect", "zero"] = "reflect"
-    tasks: tuple[str, ...] = UNIVERSAL
+    tasks: tuple[str, ...] = DEGRADATIONS
     licence: str = "MIT"
     weights_licence: str = ""
     rounding: Literal["round", "truncate"] = "round"

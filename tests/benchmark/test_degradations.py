@@ -14,9 +14,9 @@ from benchmark.degradations.mask import brush_strokes
 from benchmark.degradations.specs import DEFAULT_SPECS, apply, truncate
 from benchmark.report.contact_sheet import contact_sheet, degradation_sheet
 from benchmark.sources.demo import tiles
-from benchmark.vocabulary import DEGRADATIONS
 from models.errors import UserError
 from models.images import read, to_float
+from models.vocabulary import DEGRADATIONS
 
 SIZES = [(8, 8), (33, 57), (128, 128), (200, 64)]
 

@@ -18,9 +18,9 @@ from benchmark.sources.photos import PHOTOS, photo
 from benchmark.sources.procedural import PROCEDURAL
 from benchmark.sources.procedural import SIDE as PROCEDURAL_SIDE
 from benchmark.sources.samples import Sample
-from benchmark.vocabulary import DEGRADATIONS
 from models.errors import UserError
 from models.images import decode
+from models.vocabulary import DEGRADATIONS
 
 
 @pytest.fixture(scope="module")

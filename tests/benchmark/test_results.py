@@ -19,8 +19,8 @@ from benchmark.counts_results import CountsResult, DatasetId, read_counts, write
 from benchmark.provenance import birth_certificate, portable
 from benchmark.results import Result, mean_over_groups, read_results, write_result
 from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
-from benchmark.vocabulary import DEGRADATIONS
 from models.errors import UserError
+from models.vocabulary import DEGRADATIONS
 
 WORDS = st.text(alphabet=string.ascii_letters + string.digits + " .-|*äé", max_size=12)
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6) | st.just(math.inf)

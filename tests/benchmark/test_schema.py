@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from benchmark.record import make_record
 from benchmark.schema import RECORDS
 from benchmark.sources.samples import Sample
-from benchmark.vocabulary import DEGRADATIONS, SPLITS
 from models.images import decode, encode_png
+from models.vocabulary import DEGRADATIONS, SPLITS
 
 
 class Picture:

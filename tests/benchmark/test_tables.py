@@ -28,8 +28,8 @@ from benchmark.tables import TABLES
 from benchmark.tables.published import PublishedCounts, PublishedScores, published_section, read_published
 from benchmark.tables.restoration import measured_sections
 from benchmark.tables.view import Cell, Records, Section, embolden
-from benchmark.vocabulary import DEGRADATIONS
 from models.errors import UserError
+from models.vocabulary import DEGRADATIONS
 
 SCORED = ("2a", "2b", "2c", "2d", "3")
 Make = Callable[..., Result]

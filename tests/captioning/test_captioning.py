@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.vocabulary import DEGRADATIONS
 from captioning.captioners import CAPTIONERS
 from captioning.captioners.contract import CleanImage
 from captioning.captioners.sidecar import SidecarCaptioner
@@ -21,6 +20,7 @@ from captioning.text import join_text, split_text
 from models.errors import UserError
 from models.files import sha256_bytes
 from models.images import encode_png
+from models.vocabulary import DEGRADATIONS
 
 
 @given(st.text(), st.sampled_from(DEGRADATIONS))

@@ -20,20 +20,9 @@ from models.daclip.build import build_daclip
 from models.daclip.config import resolve
 from models.daclip.controller import DaClip
 from models.daclip.tokenise import tokenise
+from models.vocabulary import DEGRADATIONS
 
 SLOW = {"daclip_vit_l_14"}
-WORDS = [
-    "motion-blurry",
-    "hazy",
-    "jpeg-compressed",
-    "low-light",
-    "noisy",
-    "raindrop",
-    "rainy",
-    "shadowed",
-    "snowy",
-    "uncompleted",
-]
 
 
 @pytest.fixture
@@ -112,7 +101,7 @@ def test_daclip_gives_the_reference_numbers_of_the_second_fill_rule(shared: Path
     daclip = build_daclip(clip="ViT-B-32", pretrained=None).eval()
     fill_with_sines(daclip)
     image = wave((2, 3, 224, 224), 0.013)
-    tokens = tokenise(WORDS)
+    tokens = tokenise(DEGRADATIONS)
     content, degradation = daclip.embed(image)
     results = {
         "content": content,

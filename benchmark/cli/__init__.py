@@ -28,6 +28,14 @@ COMMANDS = {
 """Name of each command: the module that holds its `command`, and its line in the help."""
 
 
+HELP = """Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
+
+\b
+The whole chain on embedded photos:   bench demo
+A command's options and examples:     bench COMMAND --help
+"""
+
+
 class LazyGroup(click.Group):
     """A click group that knows the names and summaries of its commands without importing them."""
 
@@ -57,15 +65,10 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:
-    r"""Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
-
-    \b
-    The whole chain on embedded photos:   bench demo
-    A command's options and examples:     bench COMMAND --help
-    """
+    """Hold the commands; its help is `HELP`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> Any:

@@ -42,7 +42,7 @@ def write_pages(out: Path, *, data: Path, boards: Path, images: Path) -> Path:
     write_gallery(
         gallery,
         title="Demo: ten degradations, restored",
-        intro="Held-out photos, degraded and restored by networks trained for seconds on other photos.",
+        intro="Held-out photos, degraded and restored by small networks trained for a minute or two on other photos.",
         summary=[s for s in table_sections("3", records=records) if s.kind == "measured" and s.level == 2],
         items=_items(dataset, images, titles, captions),
     )

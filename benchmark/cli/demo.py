@@ -48,7 +48,7 @@ def command(out: Path) -> None:
     gallery = write_pages(out, data=data, boards=boards, images=images)
     click.echo((boards / "table-3.md").read_text(encoding="utf-8"))
     click.echo((boards / "table-classification.md").read_text(encoding="utf-8"))
-    click.echo(f"The networks above were trained for seconds on {data}, to show the chain; they are no reproduction.")
+    click.echo("The networks above were trained for a minute or two, to show the chain; they are no reproduction.")
     click.echo(f"Leaderboards: {boards / 'README.md'}")
     click.echo(f"Gallery:      {gallery.resolve()}")
     click.echo(f"The chain took {time.monotonic() - started:.0f} s.")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from PIL import Image
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
@@ -48,11 +51,14 @@ class BlipCaptioner:
         self._device = torch.device(device)
         dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         local = Path(weights).is_dir()
+        cached = isinstance(try_to_load_from_cache(weights, "config.json"), str) if not local else True
         if local:
             _check_folder(Path(weights))
+        elif not cached and not _hub_answers():
+            raise UserError(_how_to_get(weights, "they are not in the local cache and the hub does not answer"))
         try:
-            self._processor: Any = BlipProcessor.from_pretrained(weights)
-            model: Any = BlipForConditionalGeneration.from_pretrained(weights, dtype=dtype)
+            self._processor: Any = BlipProcessor.from_pretrained(weights, local_files_only=cached)
+            model: Any = BlipForConditionalGeneration.from_pretrained(weights, dtype=dtype, local_files_only=cached)
         except (OSError, ValueError) as error:
             raise UserError(_how_to_get(weights, str(error).splitlines()[0])) from None
         self._model = model.to(self._device).eval()
@@ -68,6 +74,18 @@ class BlipCaptioner:
         inputs = self._processor(images=pictures, return_tensors="pt").to(self._device, self._model.dtype)
         tokens = self._model.generate(pixel_values=inputs["pixel_values"], **self.settings)
         return [text.strip() for text in self._processor.batch_decode(tokens, skip_special_tokens=True)]
+
+
+def _hub_answers() -> bool:
+    """Ask once whether the hub can be reached; its own client would retry every file for minutes."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    host = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _check_folder(folder: Path) -> None:

@@ -8,8 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_int64
 from typing import Any, TypeVar
+
+from models.errors import UserError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -66,6 +69,7 @@ def run_jobs(
         progress: Called with the number of units done so far, a few times a second.
 
     Raises:
+        UserError: A worker process was killed, as the system does when memory runs out.
         Exception: Whatever a job raises; jobs not yet started are dropped.
     """
     global _counter  # noqa: PLW0603 - see _start_worker
@@ -90,5 +94,10 @@ def run_jobs(
             progress(counter.value)
             for future in done:
                 yield future.result()
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker process was killed, perhaps for want of memory: run the same command again (it continues), "
+            f"with fewer than {workers} --workers"
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

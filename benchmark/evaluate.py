@@ -21,7 +21,7 @@ from benchmark.provenance import birth_certificate
 from benchmark.results import Result
 from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
 from benchmark.sources.pairing import pair_by_name, same_stem
-from benchmark.statistics import grouped_bootstrap_interval
+from benchmark.statistics import bootstrap_interval, grouped_bootstrap_interval
 from models.files import sha256_file, sha256_json
 from models.images import list_images, read, to_float
 
@@ -100,7 +100,7 @@ def summarise(scorer: Scorer, rows: list[dict[str, Any]]) -> tuple[dict[str, Sco
             if card.kind == "image" and name in mine[0]:
                 values = [float(row[name]) for row in mine]
                 columns.setdefault(name, {})[word] = values
-                interval = grouped_bootstrap_interval([values])
+                interval = bootstrap_interval(values)
                 scores[name] = Score(value=float(np.mean(values)), n=len(mine), ci95=interval)
         if "fid" in scorer.metrics and len(mine) > 1:
             scores["fid"] = Score(value=scorer.set_scores(word)["fid"], n=len(mine))

@@ -79,19 +79,24 @@ def command(
         if card.name == "classification":
             _classify(data, runs, weights, leaderboards, device)
             return
+        chosen = PROTOCOLS[protocol or card.protocol or "daclip"]
         from benchmark.cli.evaluation import evaluate_all
+        from benchmark.dataset import Dataset
+        from models.files import single_writer
 
-        results = evaluate_all(
-            data=data,
-            runs=runs,
-            network=network,
-            weights=weights,
-            daclip=daclip,
-            protocol=PROTOCOLS[protocol or card.protocol or "daclip"],
-            leaderboards=leaderboards,
-            save_images=save_images,
-            device=device,
-        )
+        dataset = Dataset(data)
+        with single_writer(leaderboards / "results"):
+            results = evaluate_all(
+                dataset,
+                runs=runs,
+                network=network,
+                weights=weights,
+                daclip=daclip,
+                protocol=chosen,
+                leaderboards=leaderboards,
+                save_images=save_images,
+                device=device,
+            )
     else:
         raise UserError("give either --data DATASET, or --restored DIR with --clean DIR")
     if json_file is not None:

@@ -39,8 +39,8 @@ def finished_runs(runs: Path, task: str) -> list[Path]:
 
 
 def evaluate_all(
+    dataset: Dataset,
     *,
-    data: Path,
     runs: Path | None,
     network: str | None,
     weights: Path | None,
@@ -55,7 +55,6 @@ def evaluate_all(
     Returns:
         The results in the order of the catalogue of networks.
     """
-    dataset = Dataset(data)
     jobs: list[tuple[str, str, Path | None]] = []
     if network is not None:
         jobs.append((network if weights is None else _method_name(network, weights), network, weights))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import build
+from benchmark import build, engine
 from benchmark.build import build_dataset, plan_shards
 from benchmark.counts import TABLE_1, compare
 from benchmark.dataset import Dataset
@@ -244,3 +244,15 @@ def test_distributed_bytes_are_stored_as_they_came(tmp_path: Path) -> None:
     assert row["clean"]["bytes"] == data
     assert row["spec"] is None
     assert row["seed"] is None
+
+
+def die(job: int) -> int:
+    """Stand for a worker that the system kills."""
+    if job == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job
+
+
+def test_a_killed_worker_is_told_in_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"a worker process was killed, .*it continues"):
+        list(engine.run_jobs(die, [0, 1, 2], workers=2))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.degradations.parameters import integer
-from models.images import to_float, to_uint8
+from models.images import decode, to_float, to_uint8
 
 
 def jpeg(image: np.ndarray, generator: np.random.Generator, *, quality: int = 10) -> np.ndarray:
@@ -32,6 +32,11 @@ def jpeg(image: np.ndarray, generator: np.random.Generator, *, quality: int = 10
         https://doi.org/10.1109/30.125072
     """
     quality = integer("quality", quality, generator, allowed=(1, 100), drawn=(10, 10))
+    return to_float(decode(compress(to_uint8(image), quality=quality)))
+
+
+def compress(pixels: np.ndarray, *, quality: int) -> bytes:
+    """Encode `(H, W, 3)` uint8 RGB pixels as JPEG with 4:2:0 chroma; `decode` of it is what `jpeg` returns."""
     buffer = io.BytesIO()
-    Image.fromarray(to_uint8(image)).save(buffer, format="JPEG", quality=quality, subsampling="4:2:0")
-    return to_float(np.asarray(Image.open(buffer).convert("RGB")))
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality, subsampling="4:2:0")
+    return buffer.getvalue()

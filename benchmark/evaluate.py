@@ -20,7 +20,7 @@ from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate
 from benchmark.results import Result
 from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
-from benchmark.sources.pairing import pair_by_name, same_stem
+from benchmark.sources.pairing import SAME, pair_by_name
 from benchmark.statistics import bootstrap_interval, grouped_bootstrap_interval
 from models.files import sha256_file, sha256_json
 from models.images import list_images, read, to_float
@@ -219,7 +219,7 @@ def evaluate_folder(
     Raises:
         UserError: Names do not match, or two images differ in size.
     """
-    pairs = pair_by_name(list_images(restored), list_images(clean), rules=(same_stem,), roles=("restored", "clean"))
+    pairs = pair_by_name(list_images(restored), list_images(clean), rules=(SAME,), roles=("restored", "clean"))
     scorer = Scorer(protocol)
     digests = {"restored": [], "clean": []}
 

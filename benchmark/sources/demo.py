@@ -6,7 +6,6 @@ import functools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -59,6 +58,10 @@ class Tile:
     def fingerprint(self) -> str:
         return self.name
 
+    @property
+    def size(self) -> int:
+        return 2 * self.side * self.side  # a photo's PNG takes about two bytes a pixel
+
     def pixels(self) -> np.ndarray:
         """Return the tile with shape `(side, side, 3)`, uint8 RGB."""
         whole = PICTURES[self.picture].pixels()
@@ -69,22 +72,22 @@ class Tile:
         return encode_png(self.pixels())
 
 
-def read(root: Path | None = None) -> Iterator[Sample]:
+def read(tree: None = None) -> Iterator[Sample]:
     """Yield the demo pairs: ten degradations on tiles of the embedded photos, split by photo.
 
     Keys are `demo/<split>/<degradation>/<picture>-<top>-<left>`.
 
     Arguments:
-        root: Must be None; the source needs no folder.
+        tree: Must be None; the source needs no files.
 
     Returns:
         Samples in a fixed order: train before test, then by degradation.
 
     Raises:
-        UserError: A folder was given, or a package that holds a photo is missing.
+        UserError: Files were given, or a package that holds a photo is missing.
     """
-    if root is not None:
-        raise UserError(f"the demo source is embedded and takes no folder, but got {root}: write --source demo")
+    if tree is not None:
+        raise UserError("the demo source is embedded and takes no folder: write --source demo")
     for split in SPLITS:
         for index, degradation in enumerate(DEGRADATIONS):
             for tile in _tiles_of(split, index):

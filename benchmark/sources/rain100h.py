@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from benchmark.sources.folders import find_pair, natural_order, pair_samples, require_folder
-from benchmark.sources.pairing import pair_by_name, without_role
-from benchmark.sources.samples import FileImage, Sample
-from models.errors import UserError
+from benchmark.sources import SOURCES
+from benchmark.sources.cards import not_this_source
+from benchmark.sources.folders import Folder, by_folder, named, pair_samples, split_of
+from benchmark.sources.samples import Rejected, Sample
+from benchmark.sources.tree import Entry, Tree
+from models.vocabulary import SPLITS
+
+RAINY_FOLDERS = ("rain", "rainy", "rainy_image", "input", "lq")
+CLEAN_FOLDERS = ("norain", "clean", "target", "gt")
 
 
-def read(root: Path | None) -> Iterator[Sample]:
+def read(tree: Tree) -> Iterator[Sample | Rejected]:
     """Yield the pairs of Rain100H.
 
     Arguments:
-        root: The folder of the unpacked archives: files `rain-<n>.png` beside `norain-<n>.png` in any folders, those
-            under a folder with "train" in its name being the training split; or just the authors' `{LQ,GT}` of the
-            test split.
+        tree: Files `rain-<n>.png` and `norain-<n>.png` in any folders, those under a folder with "train" in its name
+            being the training split. Copies with folders `rain` and `norain`, where both files may be called
+            `norain-<n>`, are understood too; so is the authors' `{LQ,GT}` of the test split alone.
 
     Raises:
-        UserError: No pairs are there, or images have no partner.
+        UserError: No such files, or no image has a partner.
 
     References:
         Deep Joint Rain Detection and Removal from a Single Image (Yang et al., CVPR 2017)
         https://arxiv.org/abs/1609.07769
     """
-    root = require_folder(root, "rain100h")
-    pair = find_pair(root)
-    if pair is not None:
-        yield from pair_samples(*pair, source="rain100h", split="test", degradation="rainy")
-        return
-    clean = sorted(root.rglob("norain-*.png"))
-    degraded = sorted(root.rglob("rain-*.png"))
-    if not clean or not degraded:
-        raise UserError(f"no rain-*.png and norain-*.png files and no {{LQ,GT}} folders in {root}: is this Rain100H?")
-    for split in ("train", "test"):
-        ours = [
-            [p for p in paths if (split == "train") == _in_training(p.relative_to(root))] for paths in (degraded, clean)
-        ]
-        if not any(ours):
-            continue
-        pairs = pair_by_name(ours[0], ours[1], rules=(without_role,))
-        for degraded_file, clean_file in sorted(pairs, key=lambda files: natural_order(files[0].stem)):
-            yield Sample(
-                key=f"rain100h/{split}/rainy/{without_role(degraded_file.stem)}",
-                degradation="rainy",
-                split=split,
-                source="rain100h",
-                clean=FileImage(clean_file),
-                degraded=FileImage(degraded_file),
+    folders = by_folder(tree)
+    # A folder called `rain` tells something only beside one called `norain`; one may keep rain sets in it.
+    paired = {f[:n] for f in folders for n, part in enumerate(f) if part in CLEAN_FOLDERS}
+    groups: dict[tuple[str, bool], list[Entry]] = {(split, rainy): [] for split in SPLITS for rainy in (True, False)}
+    for folder, entries in folders.items():
+        split = split_of(folder, test="test|100h") or "test"
+        by_place = _role(folder, paired)
+        for entry in entries:
+            rainy = _rainy(entry) if by_place is None else by_place
+            if rainy is not None:
+                groups[split, rainy].append(entry)
+    if not any(groups.values()):
+        raise not_this_source(SOURCES["rain100h"], tree.where)
+    for split in SPLITS:
+        rain, clean = groups[split, True], groups[split, False]
+        if rain or clean:
+            yield from pair_samples(
+                named(rain, scene), named(clean, scene), source="rain100h", split=split, degradation="rainy"
             )
 
 
-def _in_training(path: Path) -> bool:
-    return any("train" in part.lower() for part in path.parts[:-1])
+def _role(folder: Folder, paired: set[Folder]) -> bool | None:
+    """Return whether a folder holds the rainy images of its pairs; None when it may hold both."""
+    for place in reversed(range(len(folder))):
+        if folder[:place] in paired and folder[place] in RAINY_FOLDERS + CLEAN_FOLDERS:
+            return folder[place] in RAINY_FOLDERS
+    return None
+
+
+def _rainy(entry: Entry) -> bool | None:
+    """Return whether a file is the rainy one of its pair by its name; None when the name does not tell."""
+    word = re.match(r"(no)?rain[-_]?\d", entry.path.stem.lower())
+    return None if word is None else word.group(1) is None
+
+
+def scene(entry: Entry) -> str:
+    """Return the number of a file: `1` of `rain-1.png`, `norain-1.png` and `norain-1x2.png`."""
+    return re.sub(r"^(no)?rain[-_]?|(?<=\d)x\d$", "", entry.path.stem.lower())

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from models.errors import UserError
-from models.vocabulary import SPLITS, check_degradation
+from models.vocabulary import SPLITS, check_word
+
+
+class SourceUnreachable(UserError):
+    """A listed source is gone, or not to be had on this machine: a build stops instead of leaving pairs out."""
 
 
 class ImageBytes(Protocol):
@@ -21,6 +25,11 @@ class ImageBytes(Protocol):
     @property
     def fingerprint(self) -> str:
         """What tells these bytes from others at no cost, the same on every machine (no absolute path)."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, or an estimate where reading makes them; it only steers the cut into shards."""
         ...
 
     def read(self) -> bytes:
@@ -40,7 +49,11 @@ class FileImage:
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.path.parent.name}/{self.path.name}:{self.path.stat().st_size}"
+        return f"{self.path.parent.name}/{self.path.name}:{self.size}"
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
 
     def read(self) -> bytes:
         return self.path.read_bytes()
@@ -52,7 +65,7 @@ class Sample:
 
     Arguments:
         key: Stable and unique within a dataset, e.g. `"lol/test/low-light/1"`.
-        degradation: One of the ten types.
+        degradation: The type: one of the ten, or a further word.
         split: `"train"` or `"test"`.
         source: Name of the source.
         clean: The clean image.
@@ -60,6 +73,8 @@ class Sample:
         spec: The degradation to synthesise, e.g. `"noise(sigma=50)"`, when `degraded` is None.
         seed: Seed of the synthesis; with `spec` and `key` it determines every pixel.
         caption: Text about the clean image when the source brings one.
+        words: What is wrong with the degraded image, in words for DA-CLIP's text; empty for those of the spec, or else
+            the type itself.
     """
 
     key: str
@@ -71,10 +86,24 @@ class Sample:
     spec: str | None = None
     seed: int = 0
     caption: str | None = None
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_degradation(self.degradation)
+        check_word(self.degradation)
         if self.split not in SPLITS:
             raise UserError(f"sample {self.key!r} has split {self.split!r}, expected one of {', '.join(SPLITS)}")
         if (self.degraded is None) == (self.spec is None):
             raise UserError(f"sample {self.key!r} needs either a degraded image or a spec, and not both")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file or pair of a source that cannot be used, told before the build begins; it ends on the quarantine list.
+
+    Arguments:
+        key: The key that the pair would have had, or the name of the file.
+        reason: Why it is left out, e.g. `"no clean image of this name"`.
+    """
+
+    key: str
+    reason: str

@@ -2,80 +2,164 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import difflib
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
 
-from benchmark.sources.folders import find_pair, pair_samples, require_folder
-from benchmark.sources.samples import Sample
-from captioning.text import split_text
-from models.errors import UserError, close_match
-from models.vocabulary import DEGRADATIONS
+from benchmark.sources import SOURCES
+from benchmark.sources.cards import not_this_source
+from benchmark.sources.folders import Named, pair_samples
+from benchmark.sources.pairing import RULES
+from benchmark.sources.samples import Rejected, Sample
+from benchmark.sources.tree import Entry, Tree
+from captioning.titles import Title, parse_titles
+from models.errors import UserError
+from models.vocabulary import DEGRADATIONS, check_word, in_order
 
 SPLIT_FOLDERS = {"train": "train", "val": "test", "test": "test"}
 """The authors call the test set "val"."""
 
+ROLES = ("LQ", "GT")
+SIMILAR = 0.75
+"""A folder whose name is so close to one of the ten words is taken for a slip of the pen, not for a further type."""
 
-def read(root: Path | None) -> Iterator[Sample]:
-    """Yield the pairs of a dataset laid out as the authors' code expects it.
+Group = tuple[str, str, str]
+"""Split folder, type and role."""
+
+
+def read(tree: Tree) -> Iterator[Sample | Rejected]:
+    """Yield the pairs of a dataset laid out as the authors' code expects it; keys end in the path below `LQ`.
 
     Arguments:
-        root: Folder holding `train/<type>/{LQ,GT}` and/or `val/<type>/{LQ,GT}` (`test` is accepted for `val`). Captions
-            are taken from `daclip_train.csv` and `daclip_val.csv` when they lie there.
+        tree: Holds `train/<type>/{LQ,GT}` and/or `val/<type>/{LQ,GT}` (`test` is accepted for `val`), images at any
+            depth below. Types beyond the ten are further types. Captions are taken from `daclip_train.csv` and
+            `daclip_val.csv` when they lie there.
 
     Raises:
-        UserError: No such folders, an unknown type, images without a partner, or a broken caption file.
+        UserError: No such folders, a type that looks misspelt, a type without pairs, or a broken caption file.
     """
-    root = require_folder(root, "universal")
-    splits = [name for name in SPLIT_FOLDERS if (root / name).is_dir()]
-    if not splits:
-        raise UserError(f"no train/ or val/ folder in {root}: expected <split>/<type>/{{LQ,GT}}")
-    if {"val", "test"} <= set(splits):
-        raise UserError(f"both val/ and test/ are in {root}: keep one of them, they name the same split")
-    for folder in splits:
-        types = sorted(p.name for p in (root / folder).iterdir() if p.is_dir() and not p.name.startswith("."))
-        for word in types:
-            if word not in DEGRADATIONS:
-                raise UserError(
-                    f"folder {root / folder / word} is no known degradation{close_match(word, DEGRADATIONS)}"
-                )
-        captions = read_captions(root / f"daclip_{folder}.csv")
-        for degradation in (word for word in DEGRADATIONS if word in types):
-            pair = find_pair(root / folder / degradation)
-            if pair is None:
-                raise UserError(f"no LQ and GT folders in {root / folder / degradation}")
-            yield from pair_samples(
-                *pair,
+    groups: dict[Group, list[Named]] = defaultdict(list)
+    elsewhere: dict[tuple[str, str], Entry] = {}
+    for entry in tree.images():
+        placed = place_of(entry.path)
+        if placed is not None:
+            group, below = placed
+            groups[group].append((str(below.with_suffix("")), entry))
+        elif (type_folder := type_of(entry.path)) is not None:
+            elsewhere.setdefault(type_folder, entry)
+    if not groups:
+        raise not_this_source(SOURCES["universal"], tree.where)
+    for type_folder, entry in elsewhere.items():
+        if type_folder not in {group[:2] for group in groups}:
+            raise UserError(
+                f"no LQ and GT folders in {'/'.join(type_folder)}, where {entry.name} lies: move its images"
+            )
+    splits = {folder for folder, _, _ in groups}
+    if {"val", "test"} <= splits:
+        raise UserError(f"both val/ and test/ are in {tree.where}: keep one of them, they name the same split")
+    for word in {word for _, word, _ in groups}:
+        check_type(word, tree.where)
+    for folder in (name for name in SPLIT_FOLDERS if name in splits):
+        captions = read_captions(tree, f"daclip_{folder}.csv")
+        for word in in_order(word for split, word, _ in groups if split == folder):
+            told = captions.get(word, {})
+            for found in pair_samples(
+                groups[folder, word, "LQ"],
+                groups[folder, word, "GT"],
                 source="universal",
                 split=SPLIT_FOLDERS[folder],
-                degradation=degradation,
-                captions=captions.get(degradation, {}),
-            )
+                degradation=word,
+                rules=RULES,
+            ):
+                yield with_title(found, told)
 
 
-def read_captions(path: Path) -> dict[str, dict[str, str]]:
-    """Read a caption file of the authors: `{degradation: {file name of the degraded image: caption}}`.
+def place_of(path: PurePosixPath) -> tuple[Group, PurePosixPath] | None:
+    """Return `(split folder, type, role)` of a file and its path below these, or None when it lies elsewhere."""
+    parts = path.parts
+    for start in range(len(parts) - 3):
+        folder, word, role = parts[start].lower(), parts[start + 1], parts[start + 2].upper()
+        if folder in SPLIT_FOLDERS and role in ROLES:
+            return (folder, word, role), PurePosixPath(*parts[start + 3 :])
+    return None
 
-    Arguments:
-        path: Tab-separated file with the columns `filepath` and `title`, the title being "<caption>: <degradation>".
 
-    Returns:
-        Captions without their degradation; empty when there is no such file.
+def type_of(path: PurePosixPath) -> tuple[str, str] | None:
+    """Return `(split folder, type)` of a file below one of the ten types, in whatever folder it lies there."""
+    parts = path.parts[:-1]
+    for folder, word in itertools.pairwise(parts):
+        if folder.lower() in SPLIT_FOLDERS and word in DEGRADATIONS:
+            return folder.lower(), word
+    return None
+
+
+def check_type(word: str, where: str) -> None:
+    """Refuse a type that is no word, or so close to one of the ten that it must be a slip of the pen.
 
     Raises:
-        UserError: A column is missing or a title does not end in a known degradation; the line is named.
+        UserError: It is; the message says how to go on.
     """
-    if not path.is_file():
-        return {}
-    found: dict[str, dict[str, str]] = {}
-    with open(path, encoding="utf-8", newline="") as handle:
-        rows = csv.DictReader(handle, delimiter="\t")
-        if not {"filepath", "title"} <= set(rows.fieldnames or ()):
-            raise UserError(f"{path} needs the tab-separated columns filepath and title, found {rows.fieldnames}")
-        for row in rows:
-            caption, degradation = split_text(row["title"] or "")
-            if degradation not in DEGRADATIONS:
-                raise UserError(f"{path}, line {rows.line_num}: {row['title']!r} does not end in ': <degradation>'")
-            name = PurePosixPath(row["filepath"].replace("\\", "/")).name
-            found.setdefault(degradation, {})[name] = caption
+    near = difflib.get_close_matches(word.lower(), DEGRADATIONS, n=1, cutoff=SIMILAR)
+    if word not in DEGRADATIONS and near:
+        raise UserError(f"folder {word!r} in {where} is no known degradation - did you mean {near[0]!r}? Rename it")
+    try:
+        check_word(word)
+    except UserError as error:
+        raise UserError(f"folder {word!r} in {where}: {error}") from None
+
+
+def with_title(found: Sample | Rejected, titles: Mapping[str, Title]) -> Sample | Rejected:
+    """Return a sample with its caption, and with the words of its title where these say more than the type."""
+    if isinstance(found, Rejected) or not isinstance(found.degraded, Entry):
+        return found
+    title = titles.get(found.degraded.path.name)
+    if title is None:
+        return found
+    return replace(found, caption=title.caption, words=title.words if title.words != (found.degradation,) else ())
+
+
+def read_captions(tree: Tree, file: str) -> dict[str, dict[str, Title]]:
+    """Read a caption file of the authors: `{type: {file name of the degraded image: title}}`.
+
+    Arguments:
+        tree: Where it may lie, in any folder.
+        file: Its name.
+
+    Returns:
+        Empty when there is no such file.
+
+    Raises:
+        UserError: It is not UTF-8, a column is missing or a title does not end in a degradation; the line is named.
+    """
+    found: dict[str, dict[str, Title]] = {}
+    for entry in (entry for entry in tree.entries if entry.path.name.lower() == file):
+        for title in parse_titles(bytes_of(entry), name=entry.name):
+            found.setdefault(title.degradation, {})[title.name] = title
     return found
+
+
+def text_of(entry: Entry) -> str:
+    """Return the text of a file.
+
+    Raises:
+        UserError: It cannot be read or is not UTF-8.
+    """
+    try:
+        return bytes_of(entry).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{entry.name} is not UTF-8 text: save it as UTF-8") from None
+
+
+def bytes_of(entry: Entry) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        return entry.read()
+    except OSError as error:
+        raise UserError(f"{entry.name} cannot be read: {error.strerror or error}") from None

@@ -1,0 +1,51 @@
+"""SRD: outdoor photos with a cast shadow and without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from benchmark.sources import SOURCES
+from benchmark.sources.cards import not_this_source
+from benchmark.sources.folders import by_folder, named, pair_samples, split_of
+from benchmark.sources.samples import Rejected, Sample
+from benchmark.sources.tree import Entry, Tree
+from models.vocabulary import SPLITS
+
+SHADOW_FOLDERS = ("shadow", "train_a", "test_a")
+FREE_FOLDERS = ("shadow_free", "shadowfree", "train_c", "test_c")
+"""As the authors call them, and as copies do that add masks in a `_B` folder."""
+
+
+def read(tree: Tree) -> Iterator[Sample | Rejected]:
+    """Yield the pairs of SRD.
+
+    Arguments:
+        tree: A folder with "train" and one with "test" in its name, each with `shadow/<name>` and
+            `shadow_free/<name>_no_shadow` (training) or `<name>_free` (test).
+
+    Raises:
+        UserError: No such folders, or no image has a partner.
+
+    References:
+        DeshadowNet: A Multi-Context Embedding Deep Network for Shadow Removal (Qu et al., CVPR 2017)
+        https://openaccess.thecvf.com/content_cvpr_2017/papers/Qu_DeshadowNet_A_Multi-Context_CVPR_2017_paper.pdf
+    """
+    groups: dict[tuple[str, bool], list[Entry]] = {(split, free): [] for split in SPLITS for free in (False, True)}
+    for folder, entries in by_folder(tree).items():
+        split = split_of(folder)
+        if split is not None and folder[-1] in SHADOW_FOLDERS + FREE_FOLDERS:
+            groups[split, folder[-1] in FREE_FOLDERS] += entries
+    if not any(groups.values()):
+        raise not_this_source(SOURCES["srd"], tree.where)
+    for split in SPLITS:
+        shadowed, free = groups[split, False], groups[split, True]
+        if shadowed or free:
+            yield from pair_samples(
+                named(shadowed), named(free, scene), source="srd", split=split, degradation="shadowed"
+            )
+
+
+def scene(entry: Entry) -> str:
+    """Return the name of the shadowed photo of a clean one: `IMG_1` of `IMG_1_no_shadow` and `IMG_1_free`."""
+    return re.sub(r"_(no_?shadow|shadow_?free|free)$", "", entry.path.stem, flags=re.IGNORECASE)

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from benchmark.cache import DecodedCache
-from models.vocabulary import DEGRADATIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,16 +93,17 @@ def daclip_batches(
 
     Yields:
         `image`, float32 with shape `(B, 3, S, S)`, normalised; `text`, int64 with shape `(B, 2 * context_length)`;
-        `label`, int64 with shape `(B,)`, the index of the degradation.
+        `label`, int64 with shape `(B,)`, equal where the degradation texts are.
     """
     import torch
 
     from models.daclip.preprocess import normalise
     from models.daclip.tokenise import tokenise_pairs
 
-    words = [row["degradation"] for row in cache.rows]
+    words = [row["words"] for row in cache.rows]
     text = tokenise_pairs(captions, words, context_length=context_length)
-    label = torch.tensor([DEGRADATIONS.index(word) for word in words])
+    known = {word: number for number, word in enumerate(sorted(set(words)))}
+    label = torch.tensor([known[word] for word in words])
     batch_size = min(batch_size, len(cache))
     per_epoch = len(cache) // batch_size
     step = start

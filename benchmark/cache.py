@@ -73,7 +73,7 @@ def open_cache(dataset: Dataset, split: str, *, progress: Callable[[int], None] 
         UserError: The disk has no room for it.
     """
     root = dataset.folder / ".cache"
-    folder = root / f"{split}-{dataset.split(split)['digest'][:16]}"
+    folder = root / f"{split}-{dataset.split(split)['digest'][:16]}-v2"
     if (folder / "index.json").is_file():
         progress(dataset.split(split)["rows"])
         return DecodedCache(folder)
@@ -95,7 +95,7 @@ def open_cache(dataset: Dataset, split: str, *, progress: Callable[[int], None] 
 def _fill(dataset: Dataset, split: str, folder: Path, progress: Callable[[int], None]) -> None:
     offsets: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
-    columns = ["key", "degradation", "width", "height", "clean_sha256", "degraded", "clean"]
+    columns = ["key", "degradation", "degradations", "width", "height", "clean_sha256", "degraded", "clean"]
     with open(folder / "pixels.u8", "wb") as handle:
         for number, row in enumerate(dataset.rows(split, columns), start=1):
             degraded_at = handle.tell()
@@ -107,6 +107,7 @@ def _fill(dataset: Dataset, split: str, folder: Path, progress: Callable[[int], 
                 {
                     "key": row["key"],
                     "degradation": row["degradation"],
+                    "words": ", ".join(row["degradations"]),
                     "width": row["width"],
                     "height": row["height"],
                     "degraded": degraded_at,

@@ -17,9 +17,7 @@ from models.files import read_json, write_json
 from models.vocabulary import DEGRADATIONS
 
 PROTOCOL = ProtocolId(id="accuracy", version=1)
-"""Argmax of the cosine between the image's degradation embedding and the ten bare-word prompts."""
-
-CHANCE = 1 / len(DEGRADATIONS)
+"""Argmax of the cosine between the image's degradation embedding and the bare-word prompts."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,11 @@ class TypeAccuracy:
 class ClassificationResult:
     """One classifier on one test set.
 
-    `confusion[i][j]` counts the images of type i that were called type j, in the order of `models.vocabulary`;
-    `accuracy` is the unweighted mean over the types that have images.
+    `confusion[i][j]` counts the images of type i that were called type j, in the order of `types`: the ten, and those
+    that the test set has beyond them. `accuracy` is the unweighted mean over the types that have images.
 
     Raises:
-        UserError: The matrix is not 10 x 10, or the accuracies do not follow from it.
+        UserError: The matrix does not fit the types, or the accuracies do not follow from it.
     """
 
     schema: int = SCHEMA
@@ -50,6 +48,7 @@ class ClassificationResult:
     accuracy: float
     groups: Mapping[str, TypeAccuracy]
     confusion: tuple[tuple[int, ...], ...]
+    types: tuple[str, ...]
     chance: float
     seed: int | None
     commit: str | None
@@ -63,7 +62,7 @@ class ClassificationResult:
         check_schema(self.schema)
         if self.kind != "classification":
             raise UserError(f"kind is {self.kind!r}, expected 'classification'")
-        groups = per_type(self.confusion)
+        groups = per_type(self.confusion, self.types)
         same = set(groups) == set(self.groups) and all(
             groups[word].n == self.groups[word].n
             and math.isclose(groups[word].accuracy, self.groups[word].accuracy, abs_tol=1e-9)
@@ -82,10 +81,11 @@ class ClassificationResult:
         test_set: TestSet,
         seed: int | None,
         birth: Birth,
+        types: Sequence[str] = DEGRADATIONS,
     ) -> ClassificationResult:
-        """Build the result from a 10 x 10 matrix of counts (rows: true type, columns: answer)."""
+        """Build the result from a square matrix of counts (rows: true type, columns: answer) over the types."""
         matrix = tuple(tuple(int(count) for count in row) for row in confusion)
-        groups = per_type(matrix)
+        groups = per_type(matrix, types)
         return cls(
             method=method,
             test_set=test_set,
@@ -94,7 +94,8 @@ class ClassificationResult:
             accuracy=math.fsum(group.accuracy for group in groups.values()) / len(groups),
             groups=groups,
             confusion=matrix,
-            chance=CHANCE,
+            chance=1 / len(types),
+            types=tuple(types),
             seed=seed,
             **birth,
         )
@@ -111,18 +112,18 @@ class ClassificationResult:
         return parse(cls, value, where=str(where))
 
 
-def per_type(confusion: Sequence[Sequence[int]]) -> dict[str, TypeAccuracy]:
+def per_type(confusion: Sequence[Sequence[int]], types: Sequence[str] = DEGRADATIONS) -> dict[str, TypeAccuracy]:
     """Return count and accuracy of every type that has images.
 
     Raises:
-        UserError: The matrix is not 10 x 10 counts, or it is empty.
+        UserError: The matrix has not one row and column of counts a type, or it is empty.
     """
-    size = len(DEGRADATIONS)
+    size = len(types)
     if len(confusion) != size or any(len(row) != size or min(row) < 0 for row in confusion):
         raise UserError(f"a confusion matrix has {size} x {size} counts")
     found = {
         word: TypeAccuracy(n=sum(row), accuracy=row[i] / sum(row))
-        for i, (word, row) in enumerate(zip(DEGRADATIONS, confusion, strict=True))
+        for i, (word, row) in enumerate(zip(types, confusion, strict=True))
         if sum(row)
     }
     if not found:

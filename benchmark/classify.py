@@ -1,4 +1,4 @@
-"""How well the ten degradations are recognised, by DA-CLIP and by the CLIP inside it."""
+"""How well the degradations are recognised, by DA-CLIP and by the CLIP inside it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.dataset import Dataset
-from models.vocabulary import DEGRADATIONS
+from models.vocabulary import DEGRADATIONS, in_order
 
 if TYPE_CHECKING:
     from models.daclip.controller import DaClip
 
 BATCH = 32
+
+
+def answers_for(dataset: Dataset) -> tuple[str, ...]:
+    """Return the words among which is chosen: the ten types, and those that the test set has beyond them."""
+    return tuple(in_order({*DEGRADATIONS, *dataset.degradations("test")}))
 
 
 def confusion_matrix(
@@ -24,7 +29,7 @@ def confusion_matrix(
     device: str = "cpu",
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[list[int]]:
-    """Classify the degraded test images by the closest of the ten bare words.
+    """Classify the degraded test images by the closest of the bare words.
 
     Arguments:
         daclip: The model.
@@ -34,7 +39,7 @@ def confusion_matrix(
         progress: Called with the number of images done.
 
     Returns:
-        Counts with shape `(10, 10)`: row = true type, column = answer, in the paper's order.
+        Counts with shape `(K, K)`: row = true type, column = answer, in the order of `answers_for`.
     """
     import torch
 
@@ -42,8 +47,9 @@ def confusion_matrix(
     from models.daclip.preprocess import preprocess
 
     daclip = daclip.to(device).eval()
-    words = embed_words(daclip, DEGRADATIONS)
-    counts = np.zeros((len(DEGRADATIONS), len(DEGRADATIONS)), dtype=int)
+    types = answers_for(dataset)
+    words = embed_words(daclip, types)
+    counts = np.zeros((len(types), len(types)), dtype=int)
     waiting: list[tuple[int, torch.Tensor]] = []
     done = 0
 
@@ -56,7 +62,7 @@ def confusion_matrix(
         waiting.clear()
 
     for pair in dataset.pairs("test"):
-        waiting.append((DEGRADATIONS.index(pair.degradation), preprocess(pair.degraded, size=daclip.image_size)))
+        waiting.append((types.index(pair.degradation), preprocess(pair.degraded, size=daclip.image_size)))
         done += 1
         if len(waiting) == BATCH:
             flush()

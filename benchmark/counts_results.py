@@ -11,7 +11,7 @@ from benchmark.results import SCHEMA, check_place, check_schema, result_files, w
 from benchmark.strict import parse, plain
 from models.errors import UserError
 from models.files import read_json, write_json
-from models.vocabulary import SPLITS, check_degradation
+from models.vocabulary import SPLITS, check_word
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class CountsResult:
             if split not in SPLITS:
                 raise UserError(f"unknown split {split!r} (known: {', '.join(SPLITS)})")
             for word, n in counts.items():
-                check_degradation(word)
+                check_word(word)
                 if n < 0:
                     raise UserError(f"{split} {word}: a count cannot be {n}")
 

@@ -6,13 +6,14 @@ import json
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 _FEATURES = {
     "key": {"dtype": "string", "_type": "Value"},
     "degradation": {"dtype": "string", "_type": "Value"},
+    "degradations": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "Sequence"},
     "source": {"dtype": "string", "_type": "Value"},
     "split": {"dtype": "string", "_type": "Value"},
     "degraded": {"_type": "Image"},
@@ -29,6 +30,7 @@ RECORDS = pa.schema(
     [
         ("key", pa.string()),
         ("degradation", pa.string()),
+        ("degradations", pa.list_(pa.string())),
         ("source", pa.string()),
         ("split", pa.string()),
         ("degraded", _IMAGE),
@@ -42,7 +44,11 @@ RECORDS = pa.schema(
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
-"""One row a pair. `spec` and `seed` are null when the source distributes the degraded image itself."""
+"""One row a pair. `spec` and `seed` are null when the source distributes the degraded image itself.
+
+`degradation` is the type (one word), `degradations` the list of words for DA-CLIP's text: the type itself, or what a mixed
+or wild pipeline did.
+"""
 
 SIDECAR = pa.schema([("key", pa.string()), ("clean_sha256", pa.string()), ("caption", pa.string())])
 """Captions that came with the sources; input of the `sidecar` captioner."""

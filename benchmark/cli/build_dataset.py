@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.engine import ENGINES, Engine
 from benchmark.sources import SOURCES
 from models.errors import UserError
+from models.vocabulary import SPLITS
 
-PRESETS = {"demo": ("demo",), "universal": ("lol", "rain100h")}
-"""Sources of each preset; those of "universal" are looked for below --raw."""
+if TYPE_CHECKING:
+    from benchmark.sources.samples import Rejected, Sample
+
+PRESETS = ("demo", "universal")
+
+Wanted = tuple[str, list[Path], dict[str, Any]]
+"""A source that was asked for: its name, its folders and archives, its options."""
 
 
 @click.command(
@@ -18,79 +26,174 @@ PRESETS = {"demo": ("demo",), "universal": ("lol", "rain100h")}
     epilog="""\b
 Examples:
   bench build-dataset --preset demo --out datasets/demo
-  bench build-dataset --source lol=raw/LOL --source rain100h=raw/Rain100H --out datasets/real
-  bench build-dataset --preset universal --raw datasets/universal --out datasets/paper""",
+  bench build-dataset --preset universal --raw downloads --out datasets/paper --strict
+  bench build-dataset --source lol=LOLdataset.zip --source rain100h=raw/Rain100H --out datasets/real
+  bench build-dataset --source custom=photos --spec "rain() | jpeg(quality=30)" --degradation mixed --out datasets/mine
+  bench build-dataset --source custom=pairs.zip --degradation foggy --out datasets/foggy
+  bench build-dataset --recipe sources.yaml --out datasets/all --engine ray --address auto""",
 )
-@click.option("--preset", type=click.Choice(list(PRESETS)), help="A ready-made list of sources.")
-@click.option("--raw", type=click.Path(path_type=Path), help="Folder with the raw sources, for --preset universal.")
-@click.option("--source", "sources", multiple=True, metavar="NAME=PATH", help="A source and its folder; repeatable.")
+@click.option("--preset", type=click.Choice(PRESETS), help="The embedded photos, or the paper's ten types below --raw.")
+@click.option("--raw", type=click.Path(path_type=Path), help="Folder with the downloads, for --preset universal.")
+@click.option(
+    "--source", "sources", multiple=True, metavar="NAME=PATH", help="A source: its folder or archive. Repeatable."
+)
+@click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="YAML file with a list of sources.")
+@click.option("--degradation", metavar="WORD", help="For --source custom: the type, one of the ten or a new word.")
+@click.option("--spec", help="For --source custom with clean images: the degradation to synthesise.")
+@click.option("--split", type=click.Choice(SPLITS), help="For --source custom: where the pairs go.")
+@click.option("--severity", type=click.IntRange(1, 5), help="For --source custom, in place of --spec: how bad, 1 to 5.")
+@click.option("--seed", type=int, help="Seed of what is synthesised.  [default: 0]")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset folder to write.")
+@click.option("--strict", is_flag=True, help="Refuse when counts differ from the published ones or an image is bad.")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes, 0 for none.  [default: all processors]")
-def command(preset: str | None, raw: Path | None, sources: tuple[str, ...], out: Path, workers: int | None) -> None:
+@click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the work runs.")
+@click.option("--address", help="Ray cluster to join, e.g. auto or ray://host:10001; without it one is started here.")
+def command(
+    preset: str | None,
+    raw: Path | None,
+    sources: tuple[str, ...],
+    recipe_file: Path | None,
+    degradation: str | None,
+    spec: str | None,
+    split: str | None,
+    severity: int | None,
+    seed: int | None,
+    out: Path,
+    strict: bool,
+    workers: int | None,
+    engine: Engine,
+    address: str | None,
+) -> None:
     """Build a dataset folder: Parquet shards, a card, and a manifest written last.
 
-    It can be killed at any moment; the same command continues and ends with the same bytes.
+    Sources are read from folders or straight from their zip and tar files. Images that cannot be used are left out and
+    listed with the reason. The build can be killed at any moment; the same command continues and ends with the same
+    bytes, on one processor, many, or a cluster.
     """
-    from benchmark import engine
-    from benchmark.build import build_dataset
+    from benchmark.build import Place, build_dataset
+    from benchmark.engine import default_workers
     from benchmark.progress import progress_bar
-    from benchmark.report.terminal import print_counts
+    from benchmark.report.terminal import print_counts, print_source_counts
 
-    wanted = choose_sources(preset, raw, sources)
-    samples = [sample for name, root in wanted for sample in SOURCES.load(name)(root)]
-    recipe = {"preset": preset, "sources": [name for name, _ in wanted]}
+    options = {"degradation": degradation, "spec": spec, "split": split, "severity": severity, "seed": seed}
+    given = {name: value for name, value in options.items() if value is not None}
+    wanted = choose_sources(preset, raw, sources, recipe_file, given)
+    samples, rejected = read_sources(wanted)
+    if strict:
+        refuse_other_counts(samples, wanted, whole=preset == "universal")
+    recipe = {"preset": preset, "sources": [{"name": name, **options} for name, _, options in wanted]}
     with progress_bar("build", len(samples)) as progress:
         manifest = build_dataset(
             samples,
             out,
             recipe=recipe,
-            workers=engine.default_workers() if workers is None else workers,
+            rejected=rejected,
+            place=Place(default_workers() if workers is None else workers, engine, address),
+            strict=strict,
             progress=progress,
         )
-    print_counts(manifest)
-    click.echo(
-        f"{sum(s['rows'] for s in manifest['splits'].values())} pairs in {out} (digest {manifest['digest'][:16]})"
-    )
-    if manifest["quarantine"]:
-        for entry in manifest["quarantine"][:10]:
-            click.echo(f"left out {entry['key']}: {entry['reason']}", err=True)
-        click.echo(f"{len(manifest['quarantine'])} pairs were left out; all are listed in manifest.json", err=True)
-        raise click.exceptions.Exit(1)
+    if preset is None:
+        print_source_counts(manifest)
+    else:
+        print_counts(manifest, whole=preset == "universal")
+    total = sum(split["rows"] for split in manifest["splits"].values())
+    click.echo(f"{total} pairs in {out} (digest {manifest['digest'][:16]})")
+    left_out = manifest["quarantine"]
+    for entry in left_out[:10]:
+        click.echo(f"left out {entry['key']}: {entry['reason']}", err=True)
+    if left_out:
+        click.echo(f"{len(left_out)} left out; all are listed under quarantine in {out / 'manifest.json'}", err=True)
 
 
-def choose_sources(preset: str | None, raw: Path | None, sources: tuple[str, ...]) -> list[tuple[str, Path | None]]:
-    """Return the sources to read, each with its folder.
+def choose_sources(
+    preset: str | None, raw: Path | None, sources: tuple[str, ...], recipe_file: Path | None, options: dict[str, Any]
+) -> list[Wanted]:
+    """Return the sources to read, each with its folders or archives and its options.
 
     Raises:
-        UserError: Nothing was asked for, a source is unknown or needs a folder, or none is found below `raw`.
+        UserError: Nothing was asked for, a source is unknown or needs a path, none is found below `raw`, or an option
+            belongs to no source that was asked for.
     """
-    wanted: list[tuple[str, Path | None]] = []
+    wanted: dict[str, list[Path]] = {}
     for text in sources:
         name, separator, path = text.partition("=")
-        if SOURCES[name].embedded:
-            wanted.append((name, None))
-        elif not separator or not path:
-            raise UserError(f"--source {text}: expected {name}=PATH, with the folder of {SOURCES[name].title}")
-        else:
-            wanted.append((name, Path(path)))
+        card = SOURCES[name]
+        paths = wanted.setdefault(name, [])
+        if card.embedded:
+            continue
+        if not separator or not path:
+            raise UserError(f"--source {text}: expected {name}=PATH, with the folder or archive of {card.title}")
+        paths.append(Path(path).resolve())
     if preset == "universal":
-        wanted += _below(raw)
+        if raw is None:
+            raise UserError("--preset universal needs --raw DIR, the folder with the downloads")
+        wanted |= _below(raw.resolve())
     elif preset:
-        wanted += [(name, None) for name in PRESETS[preset]]
-    if not wanted:
+        wanted |= {preset: []}
+    chosen: list[Wanted] = []
+    used: set[str] = set()
+    for name, paths in wanted.items():
+        mine = {key: value for key, value in options.items() if key in SOURCES[name].options}
+        used |= mine.keys()
+        chosen.append((name, paths, mine))
+    if recipe_file is not None:
+        from benchmark.recipe import load_recipe
+
+        chosen += load_recipe(recipe_file)
+    if not chosen:
         raise UserError("nothing to build: give --preset demo, or --source NAME=PATH (see bench list sources)")
-    return wanted
+    if unused := [f"--{name}" for name in options if name not in used]:
+        takers = [card.name for card in SOURCES.values() if set(card.options) & {name[2:] for name in unused}]
+        raise UserError(f"{', '.join(unused)} belongs to --source {' or '.join(takers)}, which was not asked for")
+    return chosen
 
 
-def _below(raw: Path | None) -> list[tuple[str, Path | None]]:
-    if raw is None:
-        raise UserError("--preset universal needs --raw DIR, the folder with the raw sources")
-    if not raw.is_dir():
-        raise UserError(f"--raw {raw}: folder not found")
-    if any((raw / split).is_dir() for split in ("train", "val", "test")):
-        return [("universal", raw)]
-    found: list[tuple[str, Path | None]] = [(n, raw / n) for n in PRESETS["universal"] if (raw / n).is_dir()]
-    if not found:
-        names = ", ".join(f"{name}/" for name in PRESETS["universal"])
-        raise UserError(f"--raw {raw} holds neither train/ and val/ (the authors' layout) nor any of {names}")
+def _below(raw: Path) -> dict[str, list[Path]]:
+    from benchmark.sources.open import find_sources
+
+    found = dict(find_sources(raw))
+    if "universal" not in found:
+        expected = [card for card in SOURCES.values() if card.counts]
+        for card in expected:
+            if card.name not in found:
+                click.echo(f"not found below {raw}: {card.title} ({card.obtain})", err=True)
     return found
+
+
+def read_sources(wanted: list[Wanted]) -> tuple[list[Sample], list[Rejected]]:
+    """List the pairs of all sources, and what cannot be used."""
+    from benchmark.sources.open import open_source
+    from benchmark.sources.samples import Sample
+
+    samples: list[Sample] = []
+    rejected: list[Rejected] = []
+    for name, paths, options in wanted:
+        for item in open_source(name, paths, options=options):
+            if isinstance(item, Sample):
+                samples.append(item)
+            else:
+                rejected.append(item)
+    return samples, rejected
+
+
+def refuse_other_counts(samples: list[Sample], wanted: list[Wanted], *, whole: bool) -> None:
+    """Refuse sources that do not hold the published number of pairs.
+
+    Arguments:
+        samples: What was found.
+        wanted: The sources.
+        whole: Whether all of Table 1 is expected, whichever sources are there.
+
+    Raises:
+        UserError: A count differs; every difference is named.
+    """
+    from benchmark.counts import differences
+
+    names = [card.name for card in SOURCES.values() if card.counts] if whole else [name for name, _, _ in wanted]
+    if whole and any(name == "universal" for name, _, _ in wanted):
+        names = ["universal"]
+    if told := differences(samples, names):
+        raise UserError(
+            f"--strict refuses these sources, their counts are not the published ones ({'; '.join(told)}): "
+            "complete them, or build without --strict"
+        )

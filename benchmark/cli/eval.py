@@ -151,12 +151,13 @@ def _count(data: Path, leaderboards: Path) -> None:
 def _classify(data: Path, runs: Path | None, weights: Path | None, leaderboards: Path, device: str | None) -> None:
     from benchmark.cli.evaluation import classify_all
     from benchmark.report.terminal import print_table
-    from models.vocabulary import DEGRADATIONS, LABELS
+    from models.vocabulary import in_order, label
 
     results = classify_all(data=data, runs=runs, weights=weights, leaderboards=leaderboards, device=device)
-    header = ["method", *(LABELS[word] for word in DEGRADATIONS), "mean"]
+    types = in_order(word for result in results for word in result.types)
+    header = ["method", *(label(word) for word in types), "mean"]
     rows = []
     for result in results:
-        cells = [f"{100 * result.groups[w].accuracy:.0f}" if w in result.groups else "-" for w in DEGRADATIONS]
+        cells = [f"{100 * result.groups[w].accuracy:.0f}" if w in result.groups else "-" for w in types]
         rows.append([result.method.title, *cells, f"{100 * result.accuracy:.1f}"])
     print_table(f"Degradation classification, accuracy in % (chance {100 * results[0].chance:.0f} %)", header, rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.classification_results import ClassificationResult, write_classification
-from benchmark.classify import confusion_matrix
+from benchmark.classify import answers_for, confusion_matrix
 from benchmark.cli.train import best_device
 from benchmark.dataset import Dataset
 from benchmark.evaluate import Restored, evaluate_network
@@ -163,7 +163,12 @@ def classify_all(
                 name if suffix == "daclip" else f"{name}-{suffix}", title, "daclip", None, digest, None, None
             )
             result = ClassificationResult.from_confusion(
-                counts, method=method, test_set=test_set, seed=None, birth=birth_certificate()
+                counts,
+                types=answers_for(dataset),
+                method=method,
+                test_set=test_set,
+                seed=None,
+                birth=birth_certificate(),
             )
             write_classification(leaderboards, result)
             results.append(result)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import click
+
+from benchmark.speed import MEASUREMENTS
 
 
 @click.command(
     name="speed",
     epilog="""\b
-Example:
-  bench speed build --json""",
+Examples:
+  bench speed build
+  bench speed caption --json speed.json""",
 )
-@click.argument("what", type=click.Choice(["build"]))
-@click.option("--json", "as_json", is_flag=True, help="Print the measurement as JSON.")
-def command(what: str, as_json: bool) -> None:
+@click.argument("what", type=click.Choice(list(MEASUREMENTS)))
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the measurement to this file.")
+def command(what: str, json_file: Path | None) -> None:
     """Measure how fast WHAT is, as a ratio to the plain way of doing the same work, in one run on this machine."""
-    from benchmark.speed import build_speed
+    from benchmark.speed import measurement
+    from models.files import write_json
 
-    measured = build_speed()
-    if as_json:
-        click.echo(json.dumps(measured, indent=2))
-        return
-    click.echo(
-        f"{what}: {measured['pairs']} pairs, plain loop {measured['plain_seconds']} s, "
-        f"{measured['workers']} workers {measured['build_seconds']} s, ratio {measured['ratio']}"
-    )
+    measured = measurement(what)()
+    for line in measured["summary"]:
+        click.echo(line)
+    if json_file:
+        write_json(json_file, measured)

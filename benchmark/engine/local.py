@@ -1,4 +1,4 @@
-"""Where independent jobs run: a pool of processes on this machine."""
+"""Independent jobs in a pool of processes on this machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from ctypes import c_int64
 from typing import Any, TypeVar
 
@@ -18,6 +19,15 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _counter: Any = None
+
+
+class _PlainCounter:
+    """Counts in one process, where no lock is needed."""
+
+    value = 0
+
+    def get_lock(self) -> nullcontext[None]:
+        return nullcontext()
 
 
 def advance(steps: int = 1) -> None:
@@ -53,7 +63,7 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_jobs(
+def run_locally(
     function: Callable[[J], R],
     jobs: Sequence[J],
     *,
@@ -73,10 +83,8 @@ def run_jobs(
         Exception: Whatever a job raises; jobs not yet started are dropped.
     """
     global _counter  # noqa: PLW0603 - see _start_worker
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value(c_int64, 0)
     if workers == 0:
-        _counter = counter
+        counter = _counter = _PlainCounter()
         try:
             for job in jobs:
                 yield function(job)
@@ -84,6 +92,8 @@ def run_jobs(
         finally:
             _counter = None
         return
+    context = multiprocessing.get_context("spawn")
+    counter = context.Value(c_int64, 0)
     pool = ProcessPoolExecutor(
         min(workers, max(len(jobs), 1)), mp_context=context, initializer=_start_worker, initargs=(counter, os.getpid())
     )

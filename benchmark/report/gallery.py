@@ -15,7 +15,7 @@ from benchmark.tables.view import Section
 from models.errors import UserError
 from models.files import write_text
 from models.images import encode_png
-from models.vocabulary import DEGRADATIONS, LABELS, check_degradation
+from models.vocabulary import check_word, in_order, label
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class GalleryItem:
         caption: A line of text about the photo.
 
     Raises:
-        UserError: The type is unknown, or the images are not uint8 RGB of one size.
+        UserError: The type is no word that can name one, or the images are not uint8 RGB of one size.
     """
 
     key: str
@@ -52,7 +52,7 @@ class GalleryItem:
     caption: str | None = None
 
     def __post_init__(self) -> None:
-        check_degradation(self.degradation)
+        check_word(self.degradation)
         images = {"degraded": self.degraded, **{title: image.pixels for title, image in self.restored.items()}}
         if self.clean is not None:
             images["clean"] = self.clean
@@ -96,7 +96,9 @@ def render_gallery(
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    ordered = sorted(items, key=lambda item: (DEGRADATIONS.index(item.degradation), item.key))
+    items = list(items)
+    order = in_order(item.degradation for item in items)
+    ordered = sorted(items, key=lambda item: (order.index(item.degradation), item.key))
     shown = [_item(item) for item in ordered]
     words = dict.fromkeys(item.degradation for item in ordered)
     methods = dict.fromkeys(name for item in ordered for name in item.restored)
@@ -105,7 +107,7 @@ def render_gallery(
         intro=intro,
         summary=summary,
         items=shown,
-        types=[(word, LABELS[word], sum(item.degradation == word for item in ordered)) for word in words],
+        types=[(word, label(word), sum(item.degradation == word for item in ordered)) for word in words],
         methods=list(methods),
     )
 
@@ -127,7 +129,7 @@ def _item(item: GalleryItem) -> dict[str, Any]:
     return {
         "key": item.key,
         "word": item.degradation,
-        "label": LABELS[item.degradation],
+        "label": label(item.degradation),
         "caption": item.caption,
         "pictures": pictures,
         # The slider starts with the best method; without one, with the clean image; without that, with itself.

@@ -1,52 +1,142 @@
-"""Measurements of speed, as ratios between two ways of doing the same work in one run."""
+"""How fast, and in how much memory, a dataset is built."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmark import engine
-from benchmark.build import build_dataset
-from benchmark.degradations.specs import apply
-from benchmark.sources import SOURCES
-from models.images import decode, encode_png
+import cv2
+import numpy as np
 
-PAIRS = 480
+from benchmark.build import Place, build_dataset
+from benchmark.engine import default_workers
+from benchmark.sources.photos import PHOTOS
+from benchmark.sources.samples import FileImage, Sample
+from models.images import encode_png
+
+IMAGES = 24
+SIZE = (1356, 2040)  # the usual size of a DIV2K image
+SPECS = {"jpeg-compressed": "jpeg(quality=10)", "noisy": "noise(sigma=50)"}
+MEMORY_PAIRS = (100, 5000)
+MEMORY_SIZE = (320, 480)
 
 
 def build_speed() -> dict[str, Any]:
-    """Time the build of noisy and JPEG-compressed pairs against the plain loop over single images.
+    """Time the build of noisy and JPEG-compressed pairs against the plain loop, and measure memory at two sizes.
 
-    The plain loop reads, degrades and writes one PNG after the other, as the authors' script does, in one process.
+    The plain loop is the authors' way of making the same images: for each type, one file after the other is read by
+    OpenCV, degraded in float64 and written as PNG by OpenCV, in one process. Both start from the same PNG files,
+    mosaics of the embedded photos at the size of DIV2K.
 
     Returns:
-        Pairs, seconds of both, workers, and the ratio plain / build.
+        Seconds of both, their ratio, and the peak memory of one building process for 100 and for 5,000 pairs.
     """
-    kinds = ("noisy", "jpeg-compressed")
-    samples = [s for s in SOURCES.load("demo")(None) if s.degradation in kinds][:PAIRS]
+    workers = default_workers()
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        files = []
-        for number, sample in enumerate(samples):
-            files.append(out / f"{number}.png")
-            files[-1].write_bytes(sample.clean.read())
+        root = Path(folder)
+        files = _write_mosaics(root, IMAGES, SIZE)
         started = time.perf_counter()
-        for sample, file in zip(samples, files, strict=True):
-            assert sample.spec is not None
-            degraded = apply(sample.spec, decode(file.read_bytes()), seed=sample.seed, key=sample.key)
-            file.with_suffix(".degraded.png").write_bytes(encode_png(degraded))
+        _plain_loop(files, root / "plain")
         plain = time.perf_counter() - started
-        workers = engine.default_workers()
         started = time.perf_counter()
-        build_dataset(samples, out / "dataset", recipe={}, workers=workers)
+        build_dataset(_samples(files), root / "dataset", recipe={}, place=Place(workers))
         built = time.perf_counter() - started
+        written = sum(file.stat().st_size for file in (root / "plain").rglob("*.png"))
+        stored = sum(file.stat().st_size for file in (root / "dataset" / "data").iterdir())
+    memory = {str(pairs): peak_memory_of(pairs) for pairs in MEMORY_PAIRS}
+    first, last = memory.values()
+    pairs = IMAGES * len(SPECS)
     return {
         "what": "build",
-        "pairs": len(samples),
+        "pairs": pairs,
+        "size": f"{SIZE[1]}x{SIZE[0]}",
         "workers": workers,
         "plain_seconds": round(plain, 3),
         "build_seconds": round(built, 3),
         "ratio": round(plain / built, 3),
+        "plain_bytes": written,
+        "build_bytes": stored,
+        "peak_memory_bytes": memory,
+        "summary": [
+            f"build: {pairs} noisy and JPEG pairs of {SIZE[1]}x{SIZE[0]}: plain loop {plain:.1f} s (degraded images "
+            f"alone, {written / 1e6:.0f} MB), {workers} workers {built:.1f} s (whole dataset, {stored / 1e6:.0f} MB): "
+            f"{plain / built:.2f} times as fast",
+            f"peak memory of one building process: {first / 1e6:.0f} MB for {MEMORY_PAIRS[0]} pairs, "
+            f"{last / 1e6:.0f} MB for {MEMORY_PAIRS[1]:,}: {last / first:.2f} times as much",
+        ],
     }
+
+
+def _samples(files: list[Path]) -> list[Sample]:
+    return [
+        Sample(f"speed/train/{word}/{file.stem}", word, "train", "demo", clean=FileImage(file), spec=spec)
+        for file in files
+        for word, spec in SPECS.items()
+    ]
+
+
+def _write_mosaics(root: Path, count: int, size: tuple[int, int]) -> list[Path]:
+    """Write `count` PNG files of `size`, each a different mosaic of the embedded photos at their own resolution."""
+    photos = [photo.pixels() for photo in PHOTOS]
+    generator = np.random.default_rng(0)
+    files = []
+    for number in range(count):
+        canvas = np.zeros((*size, 3), np.uint8)
+        for top in range(0, size[0], 320):
+            for left in range(0, size[1], 400):
+                photo = photos[int(generator.integers(len(photos)))]
+                part = photo[: size[0] - top, : size[1] - left][:320, :400]
+                part = np.pad(
+                    part, ((0, max(0, 320 - part.shape[0])), (0, max(0, 400 - part.shape[1])), (0, 0)), "wrap"
+                )
+                room = canvas[top : top + 320, left : left + 400]
+                room[:] = part[: room.shape[0], : room.shape[1]]
+        files.append(root / f"{number:04d}.png")
+        files[-1].write_bytes(encode_png(canvas))
+    return files
+
+
+def _plain_loop(files: list[Path], out: Path) -> None:
+    generator = np.random.RandomState(0)
+    for word in SPECS:
+        folder = out / word
+        folder.mkdir(parents=True)
+        for file in files:
+            pixels = cv2.imread(str(file))
+            assert pixels is not None
+            image = pixels / 255.0
+            if word == "noisy":
+                image = np.clip(image + generator.normal(0, 50 / 255, image.shape), 0, 1)
+            else:
+                code = cv2.imencode(".jpg", np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 10])[1]
+                compressed = cv2.imdecode(code, cv2.IMREAD_COLOR)
+                assert compressed is not None
+                image = compressed / 255.0
+            cv2.imwrite(str(folder / file.name), (image * 255).astype(np.uint8))
+
+
+def peak_memory_of(pairs: int) -> int:
+    """Return the peak memory in bytes of a process that builds `pairs` pairs by itself."""
+    code = f"from benchmark.speed.build import report_memory; report_memory({pairs})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(json.loads(done.stdout))
+
+
+def report_memory(pairs: int) -> None:
+    """Build `pairs` pairs in this process and print its peak memory in bytes."""
+    from benchmark.evaluate import peak_memory
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        files = _write_mosaics(root, 10, MEMORY_SIZE)
+        many = []
+        for number in range(pairs // len(SPECS)):
+            many.append(root / f"copy-{number}.png")
+            many[-1].hardlink_to(files[number % len(files)])
+        build_dataset(_samples(many), root / "dataset", recipe={}, place=Place(0))
+        print(json.dumps(peak_memory()))

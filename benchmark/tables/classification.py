@@ -9,7 +9,7 @@ from benchmark.classification_results import ClassificationResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import Cell, Records, Section, birth_line, embolden, number, one_origin
-from models.vocabulary import DEGRADATIONS, LABELS
+from models.vocabulary import in_order, label
 
 
 def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:
@@ -38,7 +38,8 @@ def measured_sections(results: Sequence[ClassificationResult]) -> list[Section]:
 def _accuracies(results: Sequence[ClassificationResult]) -> Section:
     first = results[0]
     columns = []
-    for word in DEGRADATIONS:
+    types = in_order(word for r in results for word in r.types)
+    for word in types:
         groups = [r.groups.get(word) for r in results]
         columns.append([Cell(text=number(100 * g.accuracy if g else None, digits=1)) for g in groups])
     columns.append([Cell(text=number(100 * r.accuracy, digits=1)) for r in results])
@@ -46,8 +47,8 @@ def _accuracies(results: Sequence[ClassificationResult]) -> Section:
     return Section(
         title=f"Measured: {first.test_set.title}, protocol {first.protocol}",
         kind="measured",
-        headers=tuple(Cell(text=head) for head in ("Method", *[LABELS[word] for word in DEGRADATIONS], "Mean", "n")),
-        numeric=(False, *[True] * (len(DEGRADATIONS) + 2)),
+        headers=tuple(Cell(text=head) for head in ("Method", *[label(word) for word in types], "Mean", "n")),
+        numeric=(False, *[True] * (len(types) + 2)),
         rows=tuple(
             (Cell(text=r.method.title), *[c[i] for c in columns], Cell(text=str(r.n))) for i, r in enumerate(results)
         ),
@@ -61,15 +62,15 @@ def _accuracies(results: Sequence[ClassificationResult]) -> Section:
 
 
 def _confusion(result: ClassificationResult) -> Section:
-    labels = [LABELS[word] for word in DEGRADATIONS]
+    labels = [label(word) for word in result.types]
     return Section(
         title=f"What {result.method.title} answers",
         kind="measured",
         headers=tuple(Cell(text=head) for head in ("Truth", *labels)),
         numeric=(False, *[True] * len(labels)),
         rows=tuple(
-            (Cell(text=label), *[Cell(text=str(n), bold=i == j) for j, n in enumerate(row)])
-            for i, (label, row) in enumerate(zip(labels, result.confusion, strict=True))
+            (Cell(text=truth), *[Cell(text=str(n), bold=i == j) for j, n in enumerate(row)])
+            for i, (truth, row) in enumerate(zip(labels, result.confusion, strict=True))
         ),
         intro=("Counts of images: a row for each true type, a column for each answer; bold marks the right ones.",),
         level=3,

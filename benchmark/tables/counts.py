@@ -8,7 +8,7 @@ from benchmark.counts_results import CountsResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedCounts, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, short_commit
-from models.vocabulary import DEGRADATIONS, LABELS, SPLITS
+from models.vocabulary import LABELS, SPLITS, in_order, label
 
 
 def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:
@@ -36,8 +36,8 @@ def _published(printed: PublishedCounts) -> Section:
 
 def _measured(result: CountsResult) -> Section:
     counts = [result.counts.get(split, {}) for split in SPLITS]
-    words = [word for word in DEGRADATIONS if any(word in each for each in counts)]
-    rows = [(LABELS[w], w, *[str(each[w]) if w in each else ABSENT for each in counts]) for w in words]
+    words = in_order(word for each in counts for word in each)
+    rows = [(label(w), w, *[str(each[w]) if w in each else ABSENT for each in counts]) for w in words]
     rows.append(("Total", "", *[str(sum(each.values())) for each in counts]))
     return Section(
         title=f"Measured: {result.dataset.name}",

@@ -11,7 +11,7 @@ from benchmark.results import Result
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, head, number, one_origin
-from models.vocabulary import DEGRADATIONS, LABELS
+from models.vocabulary import DEGRADATIONS, in_order, label
 
 
 def build(*, card: TableCard, published: Path, records: Records) -> list[Section]:
@@ -126,7 +126,8 @@ def _missing(card: TableCard, results: Sequence[Result]) -> list[str]:
 def _per_type(metric: str, results: Sequence[Result]) -> Section:
     style = METRICS[metric]
     columns = []
-    for word in DEGRADATIONS:
+    types = in_order({*DEGRADATIONS, *(word for r in results for word in r.groups)})
+    for word in types:
         groups = [r.groups.get(word) for r in results]
         scores = [g.metrics.get(metric) if g else None for g in groups]
         columns.append([Cell(text=number(s.number if s else None, digits=style.decimals)) for s in scores])
@@ -136,8 +137,8 @@ def _per_type(metric: str, results: Sequence[Result]) -> Section:
     return Section(
         title=f"{head(style)} per type",
         kind="measured",
-        headers=tuple(Cell(text=label) for label in ("Method", *[LABELS[word] for word in DEGRADATIONS], "Mean")),
-        numeric=(False, *[True] * (len(DEGRADATIONS) + 1)),
+        headers=tuple(Cell(text=text) for text in ("Method", *[label(word) for word in types], "Mean")),
+        numeric=(False, *[True] * (len(types) + 1)),
         rows=tuple((Cell(text=r.method.title), *[c[i] for c in columns]) for i, r in enumerate(results)),
         level=3,
     )
@@ -145,8 +146,8 @@ def _per_type(metric: str, results: Sequence[Result]) -> Section:
 
 def _group_sizes(results: Sequence[Result]) -> list[str]:
     """Say how many images each type has, when that is the same for every row."""
-    sizes = {tuple((word, r.groups[word].n) for word in DEGRADATIONS if word in r.groups) for r in results}
+    sizes = {tuple((word, r.groups[word].n) for word in in_order(r.groups)) for r in results}
     if len(sizes) != 1:
         return []
-    listed = ", ".join(f"{LABELS[word]} {n}" for word, n in next(iter(sizes)))
+    listed = ", ".join(f"{label(word)} {n}" for word, n in next(iter(sizes)))
     return [f"Every number is the unweighted mean over the types. Images per type: {listed}."]

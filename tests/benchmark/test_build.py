@@ -16,16 +16,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trees import tree_digest
 
-from benchmark import build, engine
-from benchmark.build import build_dataset, plan_shards
+from benchmark import engine, plan
+from benchmark.build import Place, build_dataset
 from benchmark.counts import TABLE_1, compare
 from benchmark.dataset import Dataset
+from benchmark.plan import plan_shards
 from benchmark.sources import SOURCES
 from benchmark.sources.samples import FileImage, Sample
 from benchmark.verify import verify
 from models.errors import UserError
-from models.files import sha256_bytes, single_writer
+from models.files import single_writer
 from models.images import decode, encode_png
 
 ROOT = Path(__file__).parents[2]
@@ -37,20 +39,10 @@ def some_samples(count: int = 24) -> list[Sample]:
     return list(islice(everything[:: len(everything) // count], count))
 
 
-def tree(folder: Path) -> dict[str, str]:
-    """Return the digest of every visible file."""
-    files = (p for p in folder.rglob("*") if p.is_file())
-    return {
-        str(p.relative_to(folder)): sha256_bytes(p.read_bytes())
-        for p in files
-        if not any(part.startswith(".") for part in p.relative_to(folder).parts)
-    }
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "dataset"
-    build_dataset(some_samples(), out, recipe={"preset": "test"}, workers=0)
+    build_dataset(some_samples(), out, recipe={"preset": "test"})
     return out
 
 
@@ -63,8 +55,8 @@ def test_table_1_adds_up_to_the_papers_totals() -> None:
 def test_worker_processes_write_the_same_bytes_as_one_process(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_dataset(some_samples(), tmp_path / "pool", recipe={"preset": "test"}, workers=2)
-    assert tree(tmp_path / "pool") == tree(built)
+    build_dataset(some_samples(), tmp_path / "pool", recipe={"preset": "test"}, place=Place(2))
+    assert tree_digest(tmp_path / "pool") == tree_digest(built)
 
 
 def test_a_sound_dataset_passes_the_audit(built: Path) -> None:
@@ -109,9 +101,9 @@ def test_an_interrupted_build_ends_with_the_same_bytes(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small shards, so that there are several to lose.
-    monkeypatch.setattr(build, "ROWS_PER_SHARD", 5)
+    monkeypatch.setattr(plan, "SHARD_ROWS", 5)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    build_dataset(some_samples(), whole, recipe={}, workers=0)
+    build_dataset(some_samples(), whole, recipe={})
 
     class Killed(Exception):
         pass
@@ -125,10 +117,10 @@ def test_an_interrupted_build_ends_with_the_same_bytes(
 
     for pairs in (1, 8, 14):
         with pytest.raises(Killed):
-            build_dataset(some_samples(), resumed, recipe={}, workers=0, progress=stop_after(pairs))
+            build_dataset(some_samples(), resumed, recipe={}, progress=stop_after(pairs))
         assert not (resumed / "manifest.json").exists()
-    build_dataset(some_samples(), resumed, recipe={}, workers=0)
-    assert tree(resumed) == tree(whole)
+    build_dataset(some_samples(), resumed, recipe={})
+    assert tree_digest(resumed) == tree_digest(whole)
 
 
 @pytest.mark.slow
@@ -153,19 +145,19 @@ def test_a_killed_build_command_continues_to_the_same_bytes(tmp_path: Path) -> N
     for limit in (1.0, 2.5, 3.5, 4.5):
         run(tmp_path / "killed", limit)
     run(tmp_path / "killed", None)
-    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    assert tree_digest(tmp_path / "killed") == tree_digest(tmp_path / "whole")
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     with single_writer(tmp_path / "out"), pytest.raises(UserError, match="another process is writing"):
-        build_dataset(some_samples(4), tmp_path / "out", recipe={}, workers=0)
+        build_dataset(some_samples(4), tmp_path / "out", recipe={})
 
 
 def test_a_folder_with_another_dataset_is_left_alone(built: Path) -> None:
-    before = tree(built)
+    before = tree_digest(built)
     with pytest.raises(UserError, match="already holds a different dataset"):
-        build_dataset(some_samples(4), built, recipe={}, workers=0)
-    assert tree(built) == before
+        build_dataset(some_samples(4), built, recipe={})
+    assert tree_digest(built) == before
 
 
 def test_two_samples_with_one_key_are_refused(tmp_path: Path) -> None:
@@ -206,7 +198,7 @@ def test_a_bad_pair_is_left_out_with_its_reason(tmp_path: Path, degraded: bytes,
         Sample(f"x/{name}", "rainy", "train", "rain100h", clean=clean, degraded=FileImage(files[name]))
         for name in files
     ]
-    manifest = build_dataset(samples, tmp_path / "out", recipe={}, workers=0)
+    manifest = build_dataset(samples, tmp_path / "out", recipe={})
     assert manifest["splits"]["train"]["rows"] == 1
     assert [entry["key"] for entry in manifest["quarantine"]] == ["x/bad"]
     assert reason in manifest["quarantine"][0]["reason"]
@@ -239,7 +231,7 @@ def test_distributed_bytes_are_stored_as_they_came(tmp_path: Path) -> None:
     other = tmp_path / "b.png"
     other.write_bytes(encode_png(np.zeros((14, 20, 3), np.uint8)))
     sample = Sample("x", "hazy", "test", "lol", clean=FileImage(file), degraded=FileImage(other))
-    build_dataset([sample], tmp_path / "out", recipe={}, workers=0)
+    build_dataset([sample], tmp_path / "out", recipe={})
     row = next(Dataset(tmp_path / "out").rows("test"))
     assert row["clean"]["bytes"] == data
     assert row["spec"] is None
@@ -256,3 +248,31 @@ def die(job: int) -> int:
 def test_a_killed_worker_is_told_in_a_sentence() -> None:
     with pytest.raises(UserError, match=r"a worker process was killed, .*it continues"):
         list(engine.run_jobs(die, [0, 1, 2], workers=2))
+
+
+@pytest.mark.slow
+def test_builds_killed_at_a_hundred_random_moments_end_with_the_same_bytes(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        pixels = generator.integers(0, 256, (96, 128, 3)).astype(np.uint8)
+        (images / f"{number:02d}.png").write_bytes(encode_png(pixels))
+    (images / "bad.jpg").write_bytes(b"\xff\xd8\xff no image")
+    script = Path(__file__).parent / "kill_trials.py"
+    command = [sys.executable, str(script), str(images), str(tmp_path / "work"), "100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split()
+    assert words[0] == "100"
+    assert int(words[2]) > 50  # most of them were still at work
+    assert int(words[4]) > 3  # and they were killed in different states
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_pairs() -> None:
+    from benchmark.speed.build import peak_memory_of
+
+    few, many = peak_memory_of(100), peak_memory_of(1500)
+    assert many < 1.25 * few  # fifteen times the pairs
+    assert many < 1e9

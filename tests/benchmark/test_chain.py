@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for _, same in groupby(SOURCES.load("demo")(None), key=lambda s: (s.split, s.degradation))
         for sample in list(same)[:2]
     ]
-    build_dataset(samples, folder, recipe={}, workers=0)
+    build_dataset(samples, folder, recipe={})
     assert run("caption", str(folder), "--captioner", "sidecar") == 0
     return folder
 
@@ -192,7 +192,7 @@ def test_restore_takes_every_kind_of_image(mode: str, runs: Path, tmp_path: Path
         (["build-dataset", "--out", "o"], "nothing to build"),
         (["build-dataset", "--source", "lol", "--out", "o"], "expected lol=PATH"),
         (["build-dataset", "--source", "loll=x", "--out", "o"], "did you mean 'lol'"),
-        (["build-dataset", "--source", "lol=absent", "--out", "o"], "folder of source 'lol' not found"),
+        (["build-dataset", "--source", "lol=absent", "--out", "o"], "absent not found: name its folder, zip or tar"),
         (["traim"], "did you mean 'train'"),
     ],
 )

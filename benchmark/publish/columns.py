@@ -8,7 +8,7 @@ COLUMNS = {
     "degradations": "All words for what is wrong with the degraded image, in the order in which it was done.",
     "source": "The published set that it comes from.",
     "split": "train or test.",
-    "degraded": "The degraded image: the source's own bytes, or a PNG when it is synthetic.",
+    "degraded": "The degraded image: the source's own bytes, or a PNG or JPEG when it is synthetic.",
     "clean": "The clean image, with the source's own bytes.",
     "width": "Width of both images in pixels.",
     "height": "Height of both images in pixels.",

@@ -18,6 +18,7 @@ class CaptionerCard:
         weights: Name of the weights on the Hugging Face hub, or None when no model runs.
         needs_pixels: Whether it looks at the image at all.
         licence: Licence of the weights.
+        revision: Commit of the weights on the hub, so that all users run the same ones.
     """
 
     name: str
@@ -26,6 +27,7 @@ class CaptionerCard:
     weights: str | None
     needs_pixels: bool
     licence: str
+    revision: str | None = None
 
 
 CAPTIONERS = Catalogue[CaptionerCard](
@@ -33,19 +35,21 @@ CAPTIONERS = Catalogue[CaptionerCard](
     [
         CaptionerCard(
             name="blip-large",
-            target="captioning.captioners.blip:BlipCaptioner",
+            target="captioning.captioners.hub:HubCaptioner",
             title="BLIP large (the paper's)",
             weights="Salesforce/blip-image-captioning-large",
             needs_pixels=True,
             licence="BSD-3-Clause",
+            revision="2227ac38c9f16105cb0412e7cab4759978a8fd90",
         ),
         CaptionerCard(
             name="blip-base",
-            target="captioning.captioners.blip:BlipCaptioner",
+            target="captioning.captioners.hub:HubCaptioner",
             title="BLIP base",
             weights="Salesforce/blip-image-captioning-base",
             needs_pixels=True,
             licence="BSD-3-Clause",
+            revision="82a37760796d32b1411fe092ab5d4e227313294b",
         ),
         CaptionerCard(
             name="sidecar",
@@ -54,6 +58,14 @@ CAPTIONERS = Catalogue[CaptionerCard](
             weights=None,
             needs_pixels=False,
             licence="that of the source",
+        ),
+        CaptionerCard(
+            name="csv",
+            target="captioning.captioners.csv:CsvCaptioner",
+            title="The authors' caption files daclip_{train,val}.csv",
+            weights=None,
+            needs_pixels=False,
+            licence="that of the captions",
         ),
     ],
 )

@@ -125,9 +125,9 @@ def test_the_file_is_the_page_and_the_same_items_give_the_same_bytes(tmp_path: P
         {"degraded": CLEAN.astype(np.float32)},
         {"clean": CLEAN[:-1]},
         {"restored": {"NAFNet": RestoredImage(CLEAN[..., 0])}},
-        {"degradation": "haze"},
+        {"degradation": "Hazy day"},
     ],
-    ids=["float pixels", "another size", "grey", "unknown type"],
+    ids=["float pixels", "another size", "grey", "no word"],
 )
 def test_pictures_that_do_not_fit_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(UserError):

@@ -236,11 +236,11 @@ def test_a_classification_result_follows_from_its_confusion_matrix(tmp_path: Pat
         ClassificationResult.from_json(value, where="x.json")
 
 
-def test_counts_are_written_and_read_back_and_an_unknown_type_is_refused(tmp_path: Path) -> None:
+def test_counts_are_written_and_read_back_and_a_type_that_is_no_word_is_refused(tmp_path: Path) -> None:
     birth = birth_certificate(["eval"])
     result = CountsResult(dataset=DatasetId("demo", "ab" * 32), counts={"train": {"hazy": 3}, "test": {}}, **birth)
     write_counts(tmp_path, result)
     assert read_counts(tmp_path) == [result]
     assert read_results(tmp_path) == []
-    with pytest.raises(UserError, match="did you mean 'hazy'"):
-        CountsResult.from_json(_change(result.to_json(), "counts", {"train": {"haxy": 3}}), where="x.json")
+    with pytest.raises(UserError, match="'Very hazy' cannot name a degradation"):
+        CountsResult.from_json(_change(result.to_json(), "counts", {"train": {"Very hazy": 3}}), where="x.json")

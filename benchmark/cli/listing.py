@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,7 @@ KINDS = {
     "tables": ("benchmark.tables", "TABLES"),
     "captioners": ("captioning.captioners", "CAPTIONERS"),
     "recipes": ("models.recipes", "RECIPES"),
+    "layouts": ("benchmark.export", "LAYOUTS"),
 }
 """Each kind: the module and the name of its catalogue."""
 
@@ -44,3 +46,19 @@ def command(kind: str, as_json: bool) -> None:
     for card in cards:
         detail = [card.get(key) for key in ("title", "label", "summary", "description") if card.get(key)]
         click.echo(f"{card['name']:<{width}}  {'. '.join(str(part).rstrip('.') for part in detail[:2])}")
+        for line in _where_from(card) if kind == "sources" else ():
+            click.echo(f"{'':<{width}}    {line}")
+
+
+def _where_from(card: dict[str, Any]) -> Iterator[str]:
+    """Yield what a user who looks for a source has to know: how much there is, how it lies, where it is offered."""
+    for split, counts in card["counts"].items():
+        yield f"{split}: {', '.join(f'{n:,} {word}' for word, n in counts.items())}"
+    if card["layout"]:
+        yield f"layout: {card['layout']}"
+    for file in card["files"]:
+        size = f" ({file['size']:,} bytes)" if file["size"] else ""
+        told = "; ".join(part for part in (file["page"], file["note"]) if part)
+        yield f"file: {file['name']}{size}{', ' + told if told else ''}"
+    if card["licence"]:
+        yield f"licence: {card['licence']}"

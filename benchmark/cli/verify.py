@@ -2,38 +2,94 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from benchmark.verify import Audit
+
+SHOWN = 20
+"""Findings that the terminal shows; the report has them all."""
 
 
 @click.command(
     name="verify",
     epilog="""\b
-Example:
-  bench verify datasets/demo --json audit.json""",
+Examples:
+  bench verify datasets/demo
+  bench verify datasets/paper --against raw/BSDS500.zip --against datasets/other --strict
+  bench verify datasets/paper --report reports/paper --json audit.json --workers 16""",
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Also look for its images in this dataset, or folder or archive of images; repeatable.",
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Folder of the report.  [default: DATASET/verify]")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the audit to this file.")
-def command(dataset: Path, json_file: Path | None) -> None:
-    """Audit DATASET: shard and image digests, decoding, sizes, and each synthetic image made again from its spec.
+@click.option("--workers", type=click.IntRange(min=0), help="Worker processes, 0 for none.  [default: all processors]")
+@click.option("--strict", is_flag=True, help="Exit with status 1 on suspicions and leaks too.")
+def command(
+    dataset: Path,
+    against: tuple[Path, ...],
+    report: Path | None,
+    json_file: Path | None,
+    workers: int | None,
+    strict: bool,
+) -> None:
+    """Look for everything that is wrong with DATASET.
 
-    Exit status 1 when anything does not hold.
+    Errors: bytes that are not those of the manifest, images that do not decode, synthetic images that their spec does
+    not make again, exchanged partners and roles. Leaks: test photos that are also in the training data, or in a set
+    given with --against. Suspicions: displaced pairs, photos and pairs that are there twice.
+
+    Exit status 1 on errors, with --strict on any finding.
     """
+    from benchmark import engine
     from benchmark.dataset import Dataset
     from benchmark.progress import progress_bar
-    from benchmark.verify import verify
+    from benchmark.verify import OtherSet, verify
+    from benchmark.verify.report import refuse_other_content, write_report
+    from models.errors import UserError
     from models.files import write_json
 
     data = Dataset(dataset)
-    total = sum(split["rows"] for split in data.manifest["splits"].values())
+    folder = report or dataset / "verify"
+    refuse_other_content(folder)
+    for path in against:
+        if path.exists() and path.resolve() == dataset.resolve():
+            raise UserError(f"--against {path} is the dataset itself: its own images are compared anyway")
+    others = [OtherSet.open(path) for path in against]
+    total = sum(split["rows"] for split in data.manifest["splits"].values()) + sum(len(o.images) for o in others)
     with progress_bar("verify", total) as progress:
-        audit = verify(data, progress=progress)
+        audit = verify(
+            data,
+            against=others,
+            workers=engine.default_workers() if workers is None else workers,
+            progress=progress,
+        )
+    write_report(audit, data, folder)
     if json_file:
         write_json(json_file, audit.to_json(data))
-    for problem in audit.problems[:50]:
-        click.echo(f"{problem['where']}: {problem['what']}")
-    checked = ", ".join(f"{n} {what}" for what, n in audit.checked.items())
-    click.echo(f"checked {checked}: {len(audit.problems) or 'no'} problem{'s' if len(audit.problems) != 1 else ''}")
-    if audit.problems:
+    _tell(audit)
+    click.echo(f"report: {folder / 'README.md'}")
+    if audit.count("error") or (strict and audit.findings):
         raise click.exceptions.Exit(1)
+
+
+def _tell(audit: Audit) -> None:
+    from benchmark.verify.findings import LEVELS
+
+    for finding in audit.findings[:SHOWN]:
+        click.echo(f"{finding.level}: {finding.where}: {finding.what}")
+    if len(audit.findings) > SHOWN:
+        click.echo(f"... and {len(audit.findings) - SHOWN} more")
+    checked = ", ".join(f"{n} {what}" for what, n in audit.checked.items())
+    counts = Counter(finding.level for finding in audit.findings)
+    found = ", ".join(f"{counts[one] or 'no'} {one}{'' if counts[one] == 1 else 's'}" for one in LEVELS)
+    click.echo(f"checked {checked}: {found}")

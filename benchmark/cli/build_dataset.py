@@ -47,7 +47,9 @@ Examples:
 @click.option("--strict", is_flag=True, help="Refuse when counts differ from the published ones or an image is bad.")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes, 0 for none.  [default: all processors]")
 @click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the work runs.")
-@click.option("--address", help="Ray cluster to join, e.g. auto or ray://host:10001; without it one is started here.")
+@click.option(
+    "--address", help="Ray cluster to join, e.g. auto or ray://host:10001.  [default: RAY_ADDRESS, or a new one]"
+)
 def command(
     preset: str | None,
     raw: Path | None,
@@ -71,7 +73,7 @@ def command(
     bytes, on one processor, many, or a cluster.
     """
     from benchmark.build import Place, build_dataset
-    from benchmark.engine import default_workers
+    from benchmark.engine import cluster_address, default_workers
     from benchmark.progress import progress_bar
     from benchmark.report.terminal import print_counts, print_source_counts
 
@@ -88,7 +90,7 @@ def command(
             out,
             recipe=recipe,
             rejected=rejected,
-            place=Place(default_workers() if workers is None else workers, engine, address),
+            place=Place(default_workers() if workers is None else workers, engine, cluster_address(engine, address)),
             strict=strict,
             progress=progress,
         )

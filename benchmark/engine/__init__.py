@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeVar
 
 from benchmark.engine.local import advance, default_workers, run_locally
 from models.errors import UserError
 
-__all__ = ["ENGINES", "Engine", "advance", "default_workers", "run_jobs"]
+__all__ = ["ENGINES", "Engine", "advance", "cluster_address", "default_workers", "run_jobs"]
 
 J = TypeVar("J")
 R = TypeVar("R")
 
 Engine = Literal["local", "ray"]
 ENGINES: tuple[Engine, ...] = ("local", "ray")
+
+
+def cluster_address(engine: Engine, address: str | None) -> str | None:
+    """Return the cluster that is meant: the address given, or with Ray that of `RAY_ADDRESS`, as its jobs have it."""
+    return address or (os.environ.get("RAY_ADDRESS") if engine == "ray" else None)
 
 
 def run_jobs(

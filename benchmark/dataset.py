@@ -125,13 +125,17 @@ class Dataset:
         if not file.is_file():
             raise UserError(f"{self.folder} has no captions for {split}: run bench caption {self.folder} first")
         try:
-            by_key = {row["key"]: row for row in pq.read_table(file).to_pylist()}
+            table = pq.read_table(file)
         except pa.ArrowInvalid as error:
             raise UserError(f"{file} cannot be read ({error}): delete it and run bench caption again") from None
+        made_for = (table.schema.metadata or {}).get(b"digest", b"").decode()
+        if made_for and made_for != self.split(split)["digest"]:
+            raise UserError(f"{file} was made for another build of this dataset: run bench caption --replace")
+        by_key = {row["key"]: row for row in table.to_pylist()}
         ordered = []
         for row in self.index(split):
             caption = by_key.get(row["key"])
             if caption is None or caption["clean_sha256"] != row["clean_sha256"]:
-                raise UserError(f"{file} does not belong to this dataset (see {row['key']}): run bench caption again")
+                raise UserError(f"{file} has no caption for {row['key']}: run bench verify, then bench caption again")
             ordered.append(caption)
         return ordered

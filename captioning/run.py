@@ -1,114 +1,167 @@
-"""Captions of a whole split, shard by shard: each unique clean image once, resumable, never touching pixels."""
+"""Captions of a whole dataset: each unique clean image once across all splits, resumable after any interruption."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from captioning.captioners.contract import Captioner, CleanImage
-from captioning.text import join_text
-from models.errors import UserError
-from models.files import atomic_path, read_json, sha256_json, write_json
-
-SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("key", "caption", "degradation", "text", "captioner", "revision", "settings", "clean_sha256")
-    ]
+from captioning.captioners.contract import Captioner
+from captioning.plan import UNIT, Location, Split, make_plan, read_images
+from captioning.sets import (
+    birth_of,
+    captions_in,
+    current_set,
+    facts_of,
+    is_finished,
+    refuse_strangers,
+    set_name,
+    use_set,
+    write_split,
 )
+from captioning.stream import Captioned, caption_stream
+from models.errors import UserError
+from models.files import read_json, sha256_json, write_json
+
+Unit = tuple[Location, ...]
+Runner = Callable[[Sequence[Unit]], Iterator[Sequence[Captioned]]]
+"""Runs units of work somewhere and returns what came of each, in any order."""
 
 
 @dataclass(frozen=True)
-class Shard:
-    """A part of a split.
+class Outcome:
+    """What a run has left behind.
 
     Arguments:
-        name: Stable name, unique within the split.
-        rows: Given whether the images are wanted, returns an iterator over its rows with `key`, `degradation`,
-            `clean_sha256` and `data` (the clean image's bytes, or None).
+        set: Name of the captioner's set.
+        current: Name of the set in use.
+        rows: Texts written, by split.
+        unique: Unique clean images, by split.
+        captioned: Images that this run has captioned; the others were known.
+        unreadable: Images without a caption: key and reason.
     """
 
-    name: str
-    rows: Callable[[bool], Iterator[Mapping[str, Any]]]
+    set: str
+    current: str
+    rows: Mapping[str, int]
+    unique: Mapping[str, int]
+    captioned: int = 0
+    unreadable: tuple[tuple[str, str], ...] = ()
 
 
-def caption_split(
-    shards: Sequence[Shard],
+def caption_dataset(
+    splits: Mapping[str, Split],
     captioner: Captioner,
-    out: Path,
+    folder: Path,
     *,
-    digest: str,
+    pixels: bool,
     batch_size: int = 16,
+    threads: int = 2,
     replace: bool = False,
-    progress: Callable[[int], None] = lambda done: None,
-) -> int:
-    """Write the captions of one split as Parquet, continuing an interrupted run.
+    runner: Runner | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Write the captions of a dataset by one captioner, continuing an interrupted run.
+
+    A caption belongs to an image's digest and to what wrote it, so images that this captioner has captioned before,
+    here or in an earlier build, are not looked at again. Finished units lie in a hidden folder until the files are
+    written. The caller sees to it that no two runs share a folder.
 
     Arguments:
-        shards: The parts of the split, in order.
+        splits: The splits of the dataset.
         captioner: Who writes the captions.
-        out: The Parquet file, e.g. `captions/train.parquet`.
-        digest: Digest of the split; with the captioner's settings it tells finished work from other work.
-        batch_size: Images handed to the captioner at once.
-        replace: Whether captions by another captioner may be overwritten.
-        progress: Called with the number of rows done.
-
-    Returns:
-        The number of unique clean images.
+        folder: The dataset's folder `captions`; see `captioning.sets`.
+        pixels: Whether the captioner looks at images.
+        batch_size: Images that the captioner sees at once; it leaves no trace in the result.
+        threads: Threads that decode images.
+        replace: Whether these captions come into use although others are, of this build or another one.
+        runner: Where units run; None for here.
+        progress: Called with the number of unique images done and their total.
 
     Raises:
-        UserError: The file holds captions by another captioner and `replace` is False.
+        UserError: The captions in use are of another build, an image has no caption to be had, or none can be read.
     """
-    birth = {"captioner": captioner.name, "revision": captioner.revision, "settings": json.dumps(captioner.settings)}
-    identity = sha256_json({**birth, "digest": digest})
-    if out.is_file():
-        metadata = pq.read_schema(out).metadata or {}
-        if metadata.get(b"identity") == identity.encode():
-            return int(metadata[b"unique"])
-        if not replace:
-            raise UserError(
-                f"{out} already holds other captions: add --replace to overwrite them, or move the file away"
-            )
-    work = out.parent / f".{out.stem}-{identity[:16]}"
-    captions: dict[str, str] = {}
-    rows: list[dict[str, str]] = []
-    for shard in shards:
-        part = work / f"{shard.name}.json"
-        if not part.is_file():
-            write_json(part, _caption_shard(shard, captioner, captions, batch_size))
-        captions.update(read_json(part, "caption part"))
-        for row in shard.rows(False):
-            sha, word = row["clean_sha256"], row["degradation"]
-            pair = {"key": row["key"], "degradation": word, "clean_sha256": sha}
-            rows.append({**pair, "caption": captions[sha], "text": join_text(captions[sha], word), **birth})
-        progress(len(rows))
-    schema = SCHEMA.with_metadata({"identity": identity, "unique": str(len(captions))})
-    with atomic_path(out) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, schema), partial, compression="zstd")
+    birth = birth_of(captioner)
+    name = set_name(birth)
+    if not replace:
+        refuse_strangers(folder, splits)
+    files = {split: folder / name / f"{split}.parquet" for split in splits}
+    work = folder / f".{name}"
+    captioned, unreadable = 0, ()
+    if not all(is_finished(files[split], name=name, digest=facts.digest) for split, facts in splits.items()):
+        plan = make_plan(splits)
+        known = captions_in(files.values(), name=name) | _parts(work)
+        todo = [image for image in plan.images if image.sha256 not in known]
+        total = len(plan.images)
+        progress(total - len(todo), total)
+        results = _run(todo, captioner, work, pixels, batch_size, threads, runner)
+        failed: dict[str, tuple[str, str]] = {}
+        for captioned, result in enumerate(results, start=1):
+            if result.caption is None:
+                failed[result.sha256] = (result.key, result.reason or "")
+            else:
+                known[result.sha256] = result.caption
+            progress(total - len(todo) + captioned, total)
+        unreadable = tuple(failed.values())
+        if plan.images and len(unreadable) == total:
+            key, reason = unreadable[0]
+            raise UserError(f"none of the {total} clean images can be read; the first, {key}: {reason}")
+        for split, facts in splits.items():
+            write_split(files[split], plan.rows[split], known, birth=birth, digest=facts.digest)
+    if replace or current_set(folder) in (None, name):
+        use_set(folder, name, birth, splits)
     shutil.rmtree(work, ignore_errors=True)
-    return len(captions)
+    for killed in (*folder.glob(".*.partial"), *(folder / name).glob(".*.partial")):
+        killed.unlink()
+    written = {split: facts_of(file) for split, file in files.items()}
+    return Outcome(
+        set=name,
+        current=current_set(folder) or name,
+        rows={split: int(facts["rows"]) for split, facts in written.items()},
+        unique={split: int(facts["unique"]) for split, facts in written.items()},
+        captioned=captioned,
+        unreadable=unreadable,
+    )
 
 
-def _caption_shard(shard: Shard, captioner: Captioner, known: Mapping[str, str], batch_size: int) -> dict[str, str]:
-    """Return the captions of the images of a shard that no earlier shard held, by sha256."""
-    seen = set(known)
+def _parts(work: Path) -> dict[str, str]:
+    """Return the captions of the units that an interrupted run has finished."""
+    known: dict[str, str] = {}
+    for part in sorted(work.glob("*.json")):
+        known |= read_json(part, "finished captions")
+    return known
 
-    def unseen() -> Iterator[CleanImage]:
-        for row in shard.rows(True):
-            if row["clean_sha256"] not in seen:
-                seen.add(row["clean_sha256"])
-                yield CleanImage(row["clean_sha256"], row["key"], row["data"])
 
-    captions: dict[str, str] = {}
-    images = unseen()
-    while batch := list(islice(images, batch_size)):
-        captions.update(zip((image.sha256 for image in batch), captioner.caption(batch), strict=True))
-    return captions
+def _run(
+    todo: Sequence[Location],
+    captioner: Captioner,
+    work: Path,
+    pixels: bool,
+    batch_size: int,
+    threads: int,
+    runner: Runner | None,
+) -> Iterator[Captioned]:
+    """Yield what comes of each image; a unit's captions are on disk before the next unit's are begun to be kept."""
+    if runner is not None:
+        units = [tuple(todo[start : start + UNIT]) for start in range(0, len(todo), UNIT)]
+        for results in runner(units):
+            _keep(work, results)
+            yield from results
+        return
+    images = read_images(todo, pixels=pixels)
+    stream = caption_stream(images, captioner, batch_size=batch_size, threads=threads)
+    unit: list[Captioned] = []
+    for result in stream:
+        unit.append(result)
+        yield result
+        if len(unit) == UNIT:
+            _keep(work, unit)
+            unit = []
+    _keep(work, unit)
+
+
+def _keep(work: Path, results: Sequence[Captioned]) -> None:
+    captions = {result.sha256: result.caption for result in results if result.caption is not None}
+    if captions:
+        write_json(work / f"{sha256_json(list(captions))[:24]}.json", captions)

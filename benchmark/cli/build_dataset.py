@@ -47,9 +47,7 @@ Examples:
 @click.option("--strict", is_flag=True, help="Refuse when counts differ from the published ones or an image is bad.")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes, 0 for none.  [default: all processors]")
 @click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the work runs.")
-@click.option(
-    "--address", help="Ray cluster to join, e.g. auto or ray://host:10001.  [default: RAY_ADDRESS, or a new one]"
-)
+@click.option("--address", help="Ray cluster to join, e.g. auto or ray://host:10001.  [default: RAY_ADDRESS or none]")
 def command(
     preset: str | None,
     raw: Path | None,

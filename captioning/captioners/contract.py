@@ -1,10 +1,10 @@
-"""What every captioner offers."""
+"""What every captioner offers, and what one with a model offers on top."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,36 @@ class Captioner(Protocol):
 
     def caption(self, images: Sequence[CleanImage]) -> list[str]:
         """Return one caption an image, in order."""
+        ...
+
+
+@runtime_checkable
+class ModelCaptioner(Protocol):
+    """A captioner whose work falls into two parts: decoding and scaling an image, and running a model on many.
+
+    The first part may run in many threads while the second runs in one.
+    """
+
+    name: str
+    revision: str
+    settings: dict[str, Any]
+
+    def caption(self, images: Sequence[CleanImage]) -> list[str]:
+        """Return one caption an image, in order: both parts one after the other."""
+        ...
+
+    def load(self) -> None:
+        """Read the model into memory; called before the first image, further calls do nothing."""
+        ...
+
+    def prepare(self, image: CleanImage) -> Any:
+        """Decode and scale one image; called from several threads at once.
+
+        Raises:
+            BadImage: The image cannot be decoded.
+        """
+        ...
+
+    def caption_prepared(self, inputs: Sequence[Any]) -> list[str]:
+        """Return one caption for each result of `prepare`; the same one in whatever company an image comes."""
         ...

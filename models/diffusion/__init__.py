@@ -1,0 +1,1 @@
+"""The mean-reverting diffusion: its process, its training objective and its samplers."""

@@ -20,8 +20,8 @@ class NetworkCard:
         paper: Title, authors and venue.
         year: Year of publication.
         url: Page of the paper.
-        conditioning: What it is told about an image besides its pixels: nothing, the degradation embedding, or both
-            embeddings of DA-CLIP.
+        conditioning: What it is told about an image besides its pixels: nothing, the degradation embedding, the content
+            embedding, or both embeddings of DA-CLIP.
         multiple_of: Height and width must be multiples of this with the default architecture; an instance states its
             own in its attribute of the same name.
         minimum_size: Smallest height and width that it works with.
@@ -30,7 +30,8 @@ class NetworkCard:
         licence: Terms of this code.
         weights_licence: Terms of the weights that its authors released.
         rounding: How its official writer turns outputs into 8 bits: "round" or "truncate".
-        sampler: True when it is sampled over many steps rather than applied once.
+        sampler: True when it predicts the noise in a state, `network(state, degraded, time, ...)`, and is sampled over
+            many steps; False when it maps the degraded image to the restored one.
         summary: One sentence.
     """
 
@@ -40,7 +41,7 @@ class NetworkCard:
     paper: str
     year: int
     url: str
-    conditioning: Literal["none", "degradation", "degradation+content"] = "none"
+    conditioning: Literal["none", "degradation", "content", "degradation+content"] = "none"
     multiple_of: int = 1
     minimum_size: int = 1
     padding: Literal["reflect", "zero"] = "reflect"
@@ -104,6 +105,42 @@ NETWORKS = Catalogue[NetworkCard](
             padding="zero",
             weights_licence="none released",
             summary="NAFNet + Degradation with attention to DA-CLIP's content embedding in its deepest blocks.",
+        ),
+        NetworkCard(
+            name="ir-sde",
+            target="models.networks.unet:PlainUNet",
+            title="IR-SDE",
+            paper="Image Restoration with Mean-Reverting Stochastic Differential Equations, Luo et al., ICML 2023",
+            year=2023,
+            url="https://arxiv.org/abs/2301.11699",
+            weights_licence="MIT",
+            sampler=True,
+            summary="A U-Net that undoes a diffusion from the clean to the degraded image, told nothing else.",
+        ),
+        NetworkCard(
+            name="ir-sde-daclip",
+            target="models.networks.unet:ConditionalUNet",
+            title="IR-SDE + DA-CLIP",
+            paper=_DACLIP,
+            year=2024,
+            url="https://arxiv.org/abs/2310.01018",
+            conditioning="degradation+content",
+            weights_licence="MIT",
+            sampler=True,
+            summary="IR-SDE with a prompt picked by the degradation embedding and attention to the content embedding.",
+        ),
+        NetworkCard(
+            name="wild-ir",
+            target="models.networks.unet:WildUNet",
+            title="Wild-IR",
+            paper="Photo-Realistic Image Restoration in the Wild with Controlled Vision-Language Models, Luo et al., "
+            "CVPR Workshops 2024",
+            year=2024,
+            url="https://arxiv.org/abs/2404.09732",
+            conditioning="content",
+            weights_licence="MIT",
+            sampler=True,
+            summary="IR-SDE at half resolution, told the content only, for mixed and unknown degradations.",
         ),
     ],
 )

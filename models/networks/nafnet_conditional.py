@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.attention import ContentTransformer
 from models.errors import UserError, close_match
-from models.layers import ChannelNorm, ContentTransformer, DegradationPrompt, scaled_conv, simple_gate
+from models.layers import ChannelNorm, DegradationPrompt, scaled_conv, simple_gate
 from models.networks.nafnet import NafShape
 
 CROSS = ("none", "middle", "middle+deepest")

@@ -20,6 +20,7 @@ from models.daclip.build import build_daclip
 from models.daclip.config import resolve
 from models.daclip.controller import DaClip
 from models.daclip.tokenise import tokenise
+from models.networks.unet import ConditionalUNet, WildUNet
 from models.vocabulary import DEGRADATIONS
 
 SLOW = {"daclip_vit_l_14"}
@@ -116,3 +117,31 @@ def test_daclip_gives_the_reference_numbers_of_the_second_fill_rule(shared: Path
         np.testing.assert_allclose(values[-3:], golden[name]["last3"], atol=2e-6, rtol=2e-5, err_msg=name)
         assert float(values.std()) == pytest.approx(golden[name]["std"], abs=2e-5)
     assert tokens[:, :8].tolist() == golden["tokens"]
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "build", "length"), [("universal-ir", ConditionalUNet, 512), ("wild-ir", WildUNet, 768)]
+)
+def test_the_unets_give_the_reference_numbers_of_the_second_fill_rule(
+    name: str, build: Callable[[], torch.nn.Module], length: int, shared: Path
+) -> None:
+    golden = json.loads((shared / "parity" / "golden.json").read_text())[name]
+    network = build().eval()
+    fill_with_sines(network)
+    size = (2, 3, 37, 50)  # no multiple of anything: padding and cropping are in these numbers
+    noise = network(
+        wave(size, 0.11),
+        wave(size, 0.07),
+        torch.tensor([3.0, 77.0]),
+        degradation=wave((2, length), 0.3),
+        content=wave((2, length), 0.21),
+    )
+    assert noise.shape == size
+    values = noise.double().flatten()
+    np.testing.assert_allclose(values[:5], golden["first5"], atol=2e-6)
+    np.testing.assert_allclose(values[-3:], golden["last3"], atol=2e-6)
+    assert float(values.mean()) == pytest.approx(golden["mean"], abs=1e-6)
+    assert float(values.std()) == pytest.approx(golden["std"], abs=1e-6)
+    assert float(values.abs().sum()) == pytest.approx(golden["abssum"], abs=1e-2)

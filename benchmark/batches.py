@@ -30,7 +30,8 @@ def restoration_batches(
         start: Step of the first batch.
 
     Yields:
-        `degraded` and `clean`, float32 with shape `(B, 3, P, P)`, in [0, 1].
+        `degraded` and `clean`, float32 with shape `(B, 3, P, P)`, in [0, 1]; `seed`, a whole number for the draws of a
+        task that needs further ones.
     """
     import torch
 
@@ -44,7 +45,8 @@ def restoration_batches(
             pair = cache.pair(int(of_type[generator.integers(len(of_type))]))
             pixels[:, slot] = _patch(pair, patch_size, generator)
         tensor = torch.from_numpy(pixels).permute(0, 1, 4, 2, 3).float().div_(255)
-        yield {"degraded": tensor[0].contiguous(), "clean": tensor[1].contiguous()}
+        drawn = torch.tensor(int(generator.integers(2**62)))
+        yield {"degraded": tensor[0].contiguous(), "clean": tensor[1].contiguous(), "seed": drawn}
         step += 1
 
 
@@ -75,6 +77,7 @@ def daclip_batches(
     flips: bool,
     seed: int,
     start: int,
+    clean: bool = False,
 ) -> Iterator[dict[str, Tensor]]:
     """Yield endless batches of whole degraded images with their two texts, in shuffled epochs.
 
@@ -90,10 +93,11 @@ def daclip_batches(
         flips: Whether images are also mirrored left to right at random, which the authors do not.
         seed: Seed of order and augmentation.
         start: Step of the first batch.
+        clean: Whether the same crops of the clean images come too.
 
     Yields:
         `image`, float32 with shape `(B, 3, S, S)`, normalised; `text`, int64 with shape `(B, 2 * context_length)`;
-        `label`, int64 with shape `(B,)`, equal where the degradation texts are.
+        `label`, int64 with shape `(B,)`, equal where the degradation texts are; on demand `clean`, as `image`.
     """
     import torch
 
@@ -112,17 +116,20 @@ def daclip_batches(
         order = np.random.default_rng([seed, epoch]).permutation(len(cache))
         chosen = order[place * batch_size : (place + 1) * batch_size]
         generator = np.random.default_rng([seed, epoch, place])
-        crops = [_resized_crop(cache.pair(int(i))[0], image_size, generator) for i in chosen]
+        wanted = (cache.pair(int(i))[: 1 + clean] for i in chosen)
+        crops = [_resized_crops(images, image_size, generator) for images in wanted]
         if flips:
-            crops = [crop[:, ::-1] if generator.random() < 0.5 else crop for crop in crops]
-        pixels = np.stack(crops)
-        image = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255))
-        yield {"image": image.contiguous(), "text": text[chosen], "label": label[chosen]}
+            crops = [crop[:, :, ::-1] if generator.random() < 0.5 else crop for crop in crops]
+        pixels = np.stack(crops, axis=1)
+        tensors = [normalise(torch.from_numpy(p).permute(0, 3, 1, 2).float().div_(255)).contiguous() for p in pixels]
+        named = dict(zip(("image", "clean"), tensors, strict=False))
+        yield {**named, "text": text[chosen], "label": label[chosen]}
         step += 1
 
 
-def _resized_crop(pixels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
-    height, width = pixels.shape[:2]
+def _resized_crops(images: Sequence[np.ndarray], size: int, generator: np.random.Generator) -> np.ndarray:
+    """Return the same random crop of images of one size, resized, with shape `(N, size, size, 3)`."""
+    height, width = images[0].shape[:2]
     for _ in range(10):
         area = height * width * generator.uniform(0.9, 1.0)
         ratio = np.exp(generator.uniform(np.log(3 / 4), np.log(4 / 3)))
@@ -134,5 +141,5 @@ def _resized_crop(pixels: np.ndarray, size: int, generator: np.random.Generator)
         # No crop of that area and shape fits, as in long images: take the largest with an allowed shape, centred.
         h, w = min(height, round(width * 4 / 3)), min(width, round(height * 4 / 3))
         top, left = (height - h) // 2, (width - w) // 2
-    crop = Image.fromarray(pixels[top : top + h, left : left + w])
-    return np.asarray(crop.resize((size, size), Image.Resampling.BICUBIC))
+    crops = (Image.fromarray(pixels[top : top + h, left : left + w]) for pixels in images)
+    return np.stack([np.asarray(crop.resize((size, size), Image.Resampling.BICUBIC)) for crop in crops])

@@ -14,13 +14,15 @@ from models.errors import UserError, close_match
 from models.weights import load_into, load_state, read_metadata, weights_file
 
 
-def build_daclip(*, clip: str | Mapping[str, object], pretrained: str | None) -> DaClip:
+def build_daclip(*, clip: str | Mapping[str, object], pretrained: str | None, official_init: bool = True) -> DaClip:
     """Put a new controller around a CLIP.
 
     Arguments:
         clip: A model name that open_clip knows, or an inline configuration `{embed_dim, vision_cfg, text_cfg}`.
         pretrained: A tag of open_clip (`"laion2b_s34b_b79k"`), the path of a CLIP weights file, or None for a CLIP at
             random initialisation.
+        official_init: Whether a controller around pretrained weights starts exactly as the published one does, see
+            `start_as_published`; False for zero layers that are all zero and a plain copy of CLIP.
 
     Returns:
         The module in training mode; only the controller and the logit scale are trainable.
@@ -47,7 +49,10 @@ def build_daclip(*, clip: str | Mapping[str, object], pretrained: str | None) ->
     model = open_clip.CLIP(**config)
     state = {k: v for k, v in load_state(path).items() if not k.endswith("position_ids")}
     load_into(model, state, f"the CLIP weights {path}")
-    return DaClip(model, arch={"clip": config})
+    daclip = DaClip(model, arch={"clip": config})
+    if official_init:
+        daclip.start_as_published()
+    return daclip
 
 
 def _module(config: dict[str, Any]) -> DaClip:

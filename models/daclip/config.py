@@ -14,6 +14,7 @@ from models.errors import UserError, close_match
 
 KEYS = ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu")
 HEAD_WIDTH = 64
+SIZES = {"width", "layers", "patch_size", "vocab_size", "context_length"}
 
 
 def resolve(clip: str | Mapping[str, object]) -> dict[str, Any]:
@@ -62,10 +63,11 @@ def _check(config: Mapping[str, object], known: list[str] | tuple[str, ...], nam
 def infer(state: Mapping[str, Tensor]) -> dict[str, object]:
     """Read the configuration off a DA-CLIP state dict, e.g. that of the authors' checkpoints.
 
-    Heads are taken to be 64 wide and the activation to be the exact GELU, as in ViT-B-32 and ViT-L-14.
+    Shapes do not tell the heads: they are those of the CLIP in open_clip's list that has these shapes, else 64 wide.
+    The activation is taken to be the exact GELU, as in ViT-B-32 and ViT-L-14.
 
     Raises:
-        UserError: The keys are not those of a DA-CLIP.
+        UserError: The keys are not those of a DA-CLIP, or its heads cannot be told.
     """
     needed = ("clip.visual.conv1.weight", "visual_control.conv1.weight", "clip.token_embedding.weight")
     for key in needed:
@@ -74,23 +76,44 @@ def infer(state: Mapping[str, Tensor]) -> dict[str, object]:
     width, _, patch, _ = state["clip.visual.conv1.weight"].shape
     grid = round((state["clip.visual.positional_embedding"].shape[0] - 1) ** 0.5)
     vocabulary, text_width = state["clip.token_embedding.weight"].shape
-    return {
+    config: dict[str, Any] = {
         "embed_dim": state["clip.visual.proj"].shape[1],
         "vision_cfg": {
             "image_size": grid * patch,
             "layers": _depth(state, "clip.visual.transformer.resblocks."),
             "width": width,
             "patch_size": patch,
-            "head_width": HEAD_WIDTH,
         },
         "text_cfg": {
             "context_length": state["clip.positional_embedding"].shape[0],
             "vocab_size": vocabulary,
             "width": text_width,
-            "heads": text_width // HEAD_WIDTH,
             "layers": _depth(state, "clip.transformer.resblocks."),
         },
     }
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    vision["head_width"], text["heads"] = _heads(config)
+    return config
+
+
+def _heads(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the width of the image tower's heads and the number of the text tower's."""
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    for name in open_clip.list_models():
+        known = open_clip.get_model_config(name) or {}
+        towers = known.get("vision_cfg", {}), known.get("text_cfg", {})
+        sizes = [
+            (of, key, own[key]) for own, of in zip((vision, text), towers, strict=True) for key in SIZES & own.keys()
+        ]
+        if known.get("embed_dim") == config["embed_dim"] and all(of.get(key) == value for of, key, value in sizes):
+            return towers[0].get("head_width", HEAD_WIDTH), towers[1].get("heads", text["width"] // HEAD_WIDTH)
+    widths = (vision["width"], text["width"])
+    if any(width % HEAD_WIDTH for width in widths):
+        raise UserError(
+            f"these weights do not tell how many heads their towers of width {widths[0]} and {widths[1]} have: use the "
+            "file that bench train wrote"
+        )
+    return HEAD_WIDTH, text["width"] // HEAD_WIDTH
 
 
 def _depth(state: Mapping[str, Tensor], prefix: str) -> int:

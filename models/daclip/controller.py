@@ -54,10 +54,8 @@ class DaClip(nn.Module):
     output of the frozen encoder is then the content embedding. State-dict keys are those of the published checkpoints,
     in which the frozen image tower appears twice (`clip.visual.*` and `visual.*` are the same tensors).
 
-    All zero layers start at zero here, so that the content embedding starts as CLIP's own, and every parameter of the
-    copy starts as CLIP's. The published code means to do so, but its copy loop pairs two lists of different lengths:
-    the first zero layer starts with the values of the frozen tower's last norm, and the copy's last norm with (1, 0).
-    That matters to nobody who loads trained weights and is not reproduced.
+    All zero layers start at zero, so that the content embedding starts as CLIP's own, and every parameter of the copy
+    starts as CLIP's; `start_as_published` changes that to what the published code does.
 
     Arguments:
         clip: An open_clip model with a plain vision transformer as its image tower. It is frozen and becomes part of
@@ -87,6 +85,21 @@ class DaClip(nn.Module):
         self.visual: Any = tower
         self.visual_control: Any = copy.deepcopy(tower).requires_grad_(True)
         self.visual_control.transformer = ControlTransformer(self.visual_control.transformer)
+
+    @torch.no_grad()
+    def start_as_published(self) -> None:
+        """Give the controller the values from which the published training starts.
+
+        Its copy loop pairs two parameter lists of different lengths: the values of CLIP's last norm land, repeated
+        over the rows, in the first zero layer, and the copy's own last norm stays at gain 1 and bias 0. The content
+        embedding still starts as CLIP's: a first zero layer speaks to the last frozen block, with the same number for
+        all features but for CLIP's small bias, and the norm behind that block removes what all features share.
+        """
+        last, first = self.visual.ln_post, self.visual_control.transformer.zero_modules[0]
+        first.weight.copy_(last.weight.expand_as(first.weight))
+        first.bias.copy_(last.bias)
+        self.visual_control.ln_post.weight.fill_(1)
+        self.visual_control.ln_post.bias.zero_()
 
     @property
     def embed_dim(self) -> int:

@@ -45,11 +45,45 @@ def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def daclip_loss(features: Features) -> DaClipLoss:
-    """Compare content embeddings with captions, and degradation embeddings with degradation words."""
+def multi_positive_loss(image: Tensor, text: Tensor, scale: Tensor, labels: Tensor) -> Tensor:
+    """Return the contrastive loss in which all rows with the same label belong together, in nats.
+
+    What is maximised is the probability of all positives together, so a perfect model reaches 0 whatever the batch.
+    (With the mean over the positives instead, equal texts would give the gradients of `contrastive_loss` again: only
+    its floor would be gone.)
+
+    Arguments:
+        image: Normalised image features with shape `(B, E)`.
+        text: Normalised text features with shape `(B, E)`.
+        scale: Factor on the cosines, a scalar.
+        labels: Class indices with shape `(B,)`, equal where the texts are.
+
+    References:
+        End-to-End Learning of Visual Representations from Uncurated Instructional Videos (Miech et al., 2020)
+        https://arxiv.org/abs/1912.06430
+    """
+    logits = scale * image @ text.T
+    others = labels[:, None] != labels[None]
+    positives = logits.masked_fill(others, -torch.inf)
+    rows = logits.logsumexp(dim=1) - positives.logsumexp(dim=1)
+    columns = logits.logsumexp(dim=0) - positives.logsumexp(dim=0)
+    return (rows.mean() + columns.mean()) / 2
+
+
+def daclip_loss(features: Features, *, labels: Tensor | None = None) -> DaClipLoss:
+    """Compare content embeddings with captions, and degradation embeddings with degradation words.
+
+    Arguments:
+        features: Of a batch, or of the batches of all processes together (see `gather`).
+        labels: None for the published loss; the degradations as class indices with shape `(B,)` to let all images with
+            the same degradation be positives of its text.
+    """
+    image, text, scale = features.degradation, features.degradation_text, features.logit_scale
     return DaClipLoss(
-        content=contrastive_loss(features.content, features.caption, features.logit_scale),
-        degradation=contrastive_loss(features.degradation, features.degradation_text, features.logit_scale),
+        content=contrastive_loss(features.content, features.caption, scale),
+        degradation=(
+            contrastive_loss(image, text, scale) if labels is None else multi_positive_loss(image, text, scale, labels)
+        ),
     )
 
 

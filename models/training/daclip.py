@@ -9,47 +9,71 @@ from typing import Any
 from torch import Tensor
 
 from models.daclip.build import build_daclip
+from models.daclip.chunks import chunked_features, clean_content
+from models.daclip.gather import gather
 from models.daclip.loss import clamp_logit_scale, daclip_loss, degradation_loss_floor
 from models.errors import UserError, close_match
 from models.restorer import save_run_weights
 from models.training.loop import Batch, Task
 from models.training.recipe import Recipe
 
-ARCH = ("clip", "pretrained")
+ARCH = ("clip", "pretrained", "official_init")
+LOSSES = ("contrastive", "multi-positive")
 
 
 class DaClipTask:
     """The controller learns; CLIP itself is frozen, though gradients flow through its image encoder.
 
     Arguments:
-        recipe: What to do; its `arch` holds `clip` (a model name of open_clip or an inline configuration) and
-            `pretrained` (a tag, a weights file, or null for random weights).
+        recipe: What to do; its `arch` holds `clip` (a model name of open_clip or an inline configuration),
+            `pretrained` (a tag, a weights file, or null for random weights) and `official_init` (whether a controller
+            on pretrained weights starts exactly as the published one, the default).
 
     Raises:
         UserError: The recipe's `arch` or loss is not of this kind, or the CLIP weights cannot be had.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        if recipe.loss != "contrastive":
-            raise UserError(f"recipe {recipe.name}: loss must be contrastive, got {recipe.loss!r}")
+        if recipe.loss not in LOSSES:
+            raise UserError(f"recipe {recipe.name}: loss must be {' or '.join(LOSSES)}, got {recipe.loss!r}")
         for key in recipe.arch:
             if key not in ARCH:
                 raise UserError(f"recipe {recipe.name}: unknown key arch.{key}{close_match(key, ARCH)}")
         self._recipe = recipe
-        self.trainable = build_daclip(clip=recipe.arch.get("clip", ""), pretrained=recipe.arch.get("pretrained"))
+        self.trainable = build_daclip(
+            clip=recipe.arch.get("clip", ""),
+            pretrained=recipe.arch.get("pretrained"),
+            official_init=bool(recipe.arch.get("official_init", True)),
+        )
         if self.trainable.image_size != recipe.patch_size:
             size = self.trainable.image_size
             raise UserError(f"recipe {recipe.name}: this CLIP takes {size}x{size} pixels, set patch_size={size}")
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Return the sum of the two terms for a batch `{"image", "text", "label"}`, and both beside their floor."""
-        terms = daclip_loss(self.trainable(batch["image"], batch["text"]))
+        """Return the loss of a batch, and its terms beside the smallest value that the degradation term can take.
+
+        On several processes the batch is this process's part, and the terms are those of all parts together.
+
+        Arguments:
+            batch: `image`, `text` and `label`; with `content_l1` also `clean`, the same crops of the clean images.
+        """
+        recipe, daclip = self._recipe, self.trainable
+        features = chunked_features(daclip, batch["image"], batch["text"], chunk_size=recipe.chunk_size)
+        together, labels = gather(features, batch["label"], with_gradient=recipe.gather_gradients)
+        merged = recipe.loss == "multi-positive"
+        terms = daclip_loss(together, labels=labels if merged else None)
         numbers: dict[str, float | Tensor] = {
             "content": terms.content.detach(),
             "degradation": terms.degradation.detach(),
-            "degradation_floor": degradation_loss_floor(batch["label"]),
+            "degradation_floor": 0.0 if merged else degradation_loss_floor(labels),
         }
-        return terms.total, numbers
+        total = terms.total
+        if recipe.content_l1:
+            clean = clean_content(daclip, batch["clean"], chunk_size=recipe.chunk_size)
+            distance = (features.content - clean).abs().mean()
+            numbers["content_l1"] = distance.detach()
+            total = total + recipe.content_l1 * distance
+        return total, numbers
 
     def after_step(self) -> None:
         """Keep the logit scale within its bounds."""

@@ -9,16 +9,43 @@ from torch import Tensor, nn
 
 from models.training.recipe import Ema
 
+# ema-pytorch's own defaults, which the authors left as they are.
+COPY_UNTIL = 100
+POWER = 2 / 3
+
+
+def decay_after(step: int, settings: Ema) -> float | None:
+    """Return the weight of the old average after optimiser step `step` (counted from 1); None when it stays as it is.
+
+    Rule "counted": (1 + u) / (10 + u) over the updates u from 0, up to `decay`, so that the first average is not
+    dominated by the initialisation.
+
+    Rule "ema-pytorch", of the package of that name, version 0.2.3, as the authors used it: calls are counted from 0 and
+    every `every`-th counts. Up to call 100, and at the first one after it, the weights are copied; from then on the
+    weight is min(decay, 1 - (1 + e)^(-2/3)), with e the calls since call 100.
+
+    Arguments:
+        step: Number of optimiser steps done.
+        settings: Rule, final decay, and the number of steps between two updates.
+    """
+    if settings.rule == "ema-pytorch":
+        call = step - 1
+        if call % settings.every:
+            return None
+        first = (COPY_UNTIL // settings.every + 1) * settings.every
+        return 0.0 if call <= first else min(settings.decay, 1 - (1 + call - COPY_UNTIL) ** -POWER)
+    if step % settings.every:
+        return None
+    updates = step // settings.every
+    return min(settings.decay, updates / (9 + updates))
+
 
 class MovingAverage:
     """Averages the trainable parameters of a module.
 
-    The decay grows from 0 towards its final value as (1 + u) / (10 + u) over the updates u, so the first average is not
-    dominated by the initialisation.
-
     Arguments:
         module: The module to follow.
-        settings: Decay, and the number of steps between two updates.
+        settings: Rule, decay, and the number of steps between two updates.
     """
 
     def __init__(self, module: nn.Module, settings: Ema) -> None:
@@ -29,10 +56,9 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move the average towards the weights after optimiser step `step` (counted from 1)."""
-        if step % self._settings.every:
+        decay = decay_after(step, self._settings)
+        if decay is None:
             return
-        updates = step // self._settings.every
-        decay = min(self._settings.decay, updates / (9 + updates))
         for name, value in self._live.items():
             self.state[name].lerp_(value.detach(), 1 - decay)
 

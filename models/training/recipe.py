@@ -42,6 +42,16 @@ class Ema(Part):
 
     decay: float = Field(gt=0, lt=1)
     every: int = Field(default=1, ge=1)
+    rule: Literal["counted", "ema-pytorch"] = "counted"
+
+
+class Diffusion(Part):
+    """The mean-reverting process that a diffusion network is trained on; stored with its weights."""
+
+    steps: int = Field(default=100, ge=1)
+    max_sigma: float = Field(default=50.0, gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    eps: float = Field(default=0.005, gt=0, lt=1)
 
 
 class Recipe(Part):
@@ -61,6 +71,11 @@ class Recipe(Part):
         optimizer: AdamW's settings.
         schedule: Of the learning rate.
         ema: Moving average, or null for none.
+        sde: The process, for diffusion networks; null for the others.
+        chunk_size: For DA-CLIP, images whose activations are in memory at a time; null for the whole batch.
+        gather_gradients: For DA-CLIP on several processes, whether gradients flow through the gathered features; the
+            published training's do not.
+        content_l1: For DA-CLIP, weight of the distance between the content embeddings of degraded and clean image.
         seed: Of initialisation, order and augmentation.
         log_every: Steps between two log lines.
         save_every: Steps between two checkpoints.
@@ -68,16 +83,20 @@ class Recipe(Part):
 
     name: str
     preset: str
-    task: Literal["restoration", "daclip"]
+    task: Literal["restoration", "diffusion", "daclip"]
     arch: dict[str, Any] = Field(default_factory=dict)
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     patch_size: int = Field(ge=8)
     flips: bool = False
-    loss: Literal["l1", "mse", "psnr", "contrastive"]
+    loss: Literal["l1", "mse", "psnr", "optimum-path", "contrastive", "multi-positive"]
     optimizer: Optimizer
     schedule: Schedule = Schedule()
     ema: Ema | None = None
+    sde: Diffusion | None = None
+    chunk_size: int | None = Field(default=None, ge=1)
+    gather_gradients: bool = False
+    content_l1: float = Field(default=0.0, ge=0)
     seed: int = Field(default=0, ge=0)
     log_every: int = Field(default=50, ge=1)
     save_every: int = Field(default=1000, ge=1)
@@ -152,7 +171,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        groups = {"optimizer": Optimizer, "schedule": Schedule, "ema": Ema}
+        groups = {"optimizer": Optimizer, "schedule": Schedule, "ema": Ema, "sde": Diffusion}
         model = groups.get(str(first["loc"][0]), Recipe) if len(first["loc"]) > 1 else Recipe
         return f"unknown key {where!r}{close_match(where.split('.')[-1], model.model_fields)}"
     return f"{where}: {first['msg']}, got {first['input']!r}"

@@ -95,13 +95,21 @@ def test_the_frozen_tower_has_its_published_second_name(daclip: DaClip) -> None:
     assert vision["layers"] == 2
 
 
-@pytest.mark.parametrize("name", ["ViT-B-32", "ViT-L-14"])
+@pytest.mark.parametrize("name", ["ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14"])
 def test_the_configuration_of_a_checkpoint_is_read_off_its_shapes(name: str) -> None:
     with torch.device("meta"):
         daclip = DaClip(open_clip.CLIP(**resolve(name)))
     expected = resolve(name)
-    expected["vision_cfg"]["head_width"] = 64
+    expected["vision_cfg"].setdefault("head_width", 64)
     assert infer(daclip.state_dict()) == expected
+
+
+def test_heads_that_cannot_be_told_are_refused() -> None:
+    narrow = {**CLIP, "vision_cfg": {**CLIP["vision_cfg"], "width": 96}}
+    with torch.device("meta"):
+        daclip = DaClip(open_clip.CLIP(**resolve(narrow)))
+    with pytest.raises(UserError, match="how many heads their towers of width 96 and 64"):
+        infer(daclip.state_dict())
 
 
 def test_the_loss_is_the_symmetric_cross_entropy() -> None:

@@ -45,6 +45,7 @@ def save_restorer(path: Path, restorer: Restorer, *, daclip: Path | None) -> Pat
         dataset={"digest": "abc"},
         step=5,
         daclip=daclip,
+        sde=restorer.sde.settings() if restorer.card.sampler else None,
     )
     return path
 
@@ -57,7 +58,7 @@ def test_a_saved_restorer_loads_to_the_same_one(name: str, make: Make, tmp_path:
     run = tmp_path / name
     save_restorer(run / "weights.safetensors", restorer, daclip=daclip)
     image = torch.rand(1, 3, 21, 34)
-    loaded = load_restorer(name, run)
+    loaded = load_restorer(name, run, sampling=restorer.sampling if restorer.card.sampler else None)
     assert torch.equal(loaded(image), restorer(image))
     assert not loaded.training
     metadata = read_metadata(run / "weights.safetensors")
@@ -214,3 +215,9 @@ def test_things_that_do_not_belong_together_are_refused(make: Make, daclip: DaCl
 def test_the_input_needs_no_weights() -> None:
     image = torch.rand(2, 3, 5, 7)
     assert torch.equal(load_restorer("input", None)(image), image)
+
+
+@pytest.mark.parametrize(("first", "found"), [("module.a", ["a", "b"]), ("a", ["a", "module.b"])])
+def test_the_first_name_decides_whether_a_prefix_is_removed(first: str, found: list[str], tmp_path: Path) -> None:
+    torch.save({first: torch.ones(1), "module.b": torch.ones(1)}, tmp_path / "x.pth")
+    assert list(load_state(tmp_path / "x.pth")) == found

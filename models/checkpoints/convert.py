@@ -1,0 +1,155 @@
+"""A checkpoint of the authors to our safetensors file: tensors alone, with their provenance and their settings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.checkpoints.layouts import recognise
+from models.checkpoints.official import by_digest, defaults_of
+from models.checkpoints.reading import Checkpoint, read_checkpoint, tensor_bytes
+from models.errors import UserError
+from models.files import sha256_file
+from models.run_weights import SCHEMA, version
+from models.weights import fitted, read_metadata, save_weights, weights_file
+
+BLOCK = 1 << 23
+TWIN = "visual."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What a conversion did.
+
+    Arguments:
+        metadata: What was written beside the tensors.
+        tensors: Number of tensors kept.
+        kept: Their bytes.
+        written: Length of the new file in bytes.
+        repeated: True when the file was there already, from the same checkpoint.
+    """
+
+    metadata: dict[str, Any]
+    tensors: int
+    kept: int
+    written: int
+    repeated: bool = False
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    daclip: Path | None = None,
+    max_sigma: float | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Converted:
+    """Write the tensors of a checkpoint as safetensors; `load_daclip` and `load_restorer` then need nothing else.
+
+    The tensors stay mapped from the file, so little more than the operating system's cache is used. Optimiser state,
+    the prefix `module.` and the second copy of CLIP's image tower are left out.
+
+    Arguments:
+        source: A checkpoint of the authors: DA-CLIP, a U-Net, NAFNet.
+        out: The file to write, ending in .safetensors.
+        daclip: The DA-CLIP that the network was trained with, to be found by later commands.
+        max_sigma: Noise level that a U-Net was trained with, where it is not the published one.
+        progress: Called with the number of bytes of `source` digested.
+
+    Raises:
+        UserError: The file cannot be read, is not one of these networks or does not fit it, or `out` is another file.
+    """
+    if out.suffix != ".safetensors":
+        raise UserError(f"{out} must end in .safetensors, as that is what is written")
+    found = read_checkpoint(source)
+    if read_metadata(source):
+        raise UserError(f"{source} is one of our files already: there is nothing to convert")
+    layout = recognise(found.state)
+    if layout is None:
+        names = ", ".join(list(found.state)[:3])
+        raise UserError(f"{source} is of no network that can be converted (its first names are {names})")
+    digest = _digest(source, progress)
+    origin = {"file": source.name, "sha256": digest, "bytes": source.stat().st_size}
+    state, twins = without_twins(found.state, source)
+    fitted(skeleton(layout.network, layout.arch), state, f"the weights {source}")
+    released = by_digest(digest)
+    metadata = _settings(defaults_of(layout, released.name if released else source.name), out, daclip, max_sigma)
+    dropped = {key: {"bytes": size} for key, size in found.left.items()}
+    if twins:
+        dropped["visual.*"] = {"tensors": len(twins), "bytes": tensor_bytes(twins)}
+    origin |= {"official": released.name if released else None, "dropped": dropped, "facts": found.facts}
+    metadata |= {"step": _step(found), "source": origin, "tool": version()}
+    kept = Converted(metadata=metadata, tensors=len(state), kept=tensor_bytes(state), written=0)
+    if out.exists():
+        if not (out.is_file() and read_metadata(out) == metadata):
+            raise UserError(f"{out} is there already and is another file: delete it or choose another name")
+        return Converted(**{**vars(kept), "written": out.stat().st_size, "repeated": True})
+    save_weights(out, state, metadata)
+    return Converted(**{**vars(kept), "written": out.stat().st_size})
+
+
+def skeleton(network: str, arch: Mapping[str, Any]) -> nn.Module:
+    """Return the module of a network without any memory for its weights: names, order and shapes only."""
+    if network != "daclip":
+        from models.networks.build import build
+
+        with torch.device("meta"):
+            return build(network, arch)
+    import open_clip
+
+    from models.daclip.config import resolve
+    from models.daclip.controller import DaClip
+
+    with torch.device("meta"):
+        return DaClip(open_clip.CLIP(**resolve(arch["clip"])))
+
+
+def without_twins(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Part the second copy of CLIP's image tower (`visual.*`) from the other tensors.
+
+    Raises:
+        UserError: The two copies differ.
+    """
+    twins = {key: value for key, value in state.items() if key.startswith(TWIN) and f"clip.{key}" in state}
+    for key, value in twins.items():
+        first = state[f"clip.{key}"]
+        if value.data_ptr() != first.data_ptr() and not torch.equal(value, first):
+            raise UserError(f"{path} holds two different image towers (at {key}): it is not an intact DA-CLIP")
+    return {key: value for key, value in state.items() if key not in twins}, twins
+
+
+def _settings(found: dict[str, Any], out: Path, daclip: Path | None, max_sigma: float | None) -> dict[str, Any]:
+    conditioned = bool(found.get("daclip_name"))
+    if daclip is not None and not conditioned:
+        raise UserError(f"this file holds {found['network']!r}, which listens to no DA-CLIP: leave --daclip away")
+    if max_sigma is not None:
+        if "sde" not in found:
+            raise UserError(f"this file holds {found['network']!r}, which has no noise level: leave --max-sigma away")
+        found["sde"] = {**found["sde"], "max_sigma": max_sigma}
+    listened = None
+    if daclip is not None:
+        file = weights_file(daclip)
+        listened = {"file": os.path.relpath(file, out.parent), "sha256": sha256_file(file)}
+    return {"schema": SCHEMA, **found, "daclip": listened, "recipe": {}, "dataset": {}}
+
+
+def _step(found: Checkpoint) -> int | None:
+    step = found.facts.get("iter", found.facts.get("epoch"))
+    return step if isinstance(step, int) else None
+
+
+def _digest(path: Path, progress: Callable[[int], None]) -> str:
+    digest, done = hashlib.sha256(), 0
+    with open(path, "rb") as handle:
+        while block := handle.read(BLOCK):
+            digest.update(block)
+            done += len(block)
+            progress(done)
+    return digest.hexdigest()

@@ -1,0 +1,87 @@
+"""What a weights file is: network, size, layout, origin, and what it would be loaded as."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from models.checkpoints.layouts import recognise
+from models.checkpoints.official import OfficialFile, by_digest, defaults_of
+from models.checkpoints.reading import Checkpoint, read_checkpoint
+from models.files import sha256_file
+from models.weights import read_metadata, weights_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """Everything that can be said about a weights file without running its network.
+
+    Arguments:
+        path: The file.
+        sha256: Its digest.
+        checkpoint: Its tensors and what lies beside them.
+        metadata: What our program stored in it, or what is known of such a file of the authors; empty when unknown.
+        ours: Whether the metadata come from the file itself.
+        official: The released file that it is, byte for byte.
+    """
+
+    path: Path
+    sha256: str
+    checkpoint: Checkpoint
+    metadata: dict[str, Any]
+    ours: bool
+    official: OfficialFile | None
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters; a tensor with two names counts once."""
+        state = self.checkpoint.state
+        twins = {key for key in state if key.startswith("visual.") and f"clip.{key}" in state}
+        return sum(value.numel() for key, value in state.items() if key not in twins)
+
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """Number of tensors of each kind of number."""
+        return count(str(value.dtype).removeprefix("torch.") for value in self.checkpoint.state.values())
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Number of tensors under each first part of their names."""
+        return count(key.partition(".")[0] for key in self.checkpoint.state)
+
+
+def count(words: Iterable[str]) -> dict[str, int]:
+    """Count words, in the order of their first appearance."""
+    return dict(Counter(words))
+
+
+def describe(source: Path) -> Description:
+    """Look into a weights file, ours or the authors', without running code found in it.
+
+    Raises:
+        UserError: The file is missing or damaged, asks for code to be run, or holds no tensors.
+    """
+    path = weights_file(source)
+    checkpoint = read_checkpoint(path)
+    metadata = read_metadata(path)
+    digest = sha256_file(path)
+    released = by_digest(digest)
+    known = metadata or _known(checkpoint.state, released.name if released else path.name)
+    return Description(
+        path=path,
+        sha256=digest,
+        checkpoint=checkpoint,
+        metadata=known,
+        ours=bool(metadata),
+        official=released,
+    )
+
+
+def _known(state: Mapping[str, Tensor], name: str) -> dict[str, Any]:
+    layout = recognise(state)
+    return {} if layout is None else defaults_of(layout, name)

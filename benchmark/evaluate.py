@@ -44,7 +44,10 @@ class Restored:
 def restore_pairs(
     restorer: Restorer, pairs: Iterable[Pair], *, max_memory: int | None = None
 ) -> Iterator[tuple[Restored, float]]:
-    """Restore pairs in their order, equal sizes together, and yield each with the seconds it took."""
+    """Restore pairs in their order, equal sizes together, and yield each with the seconds it took.
+
+    A sampled network draws each image's noise from the key of its pair, so neighbours do not matter.
+    """
     import torch
 
     from models.inference import restore
@@ -52,7 +55,8 @@ def restore_pairs(
     for batch in _batches(pairs):
         pixels = np.stack([to_float(pair.degraded) for pair in batch])
         started = time.perf_counter()
-        out = restore(restorer, torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), max_memory=max_memory)
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+        out = restore(restorer, images, keys=[pair.key for pair in batch], max_memory=max_memory)
         arrays = out.permute(0, 2, 3, 1).numpy()
         seconds = (time.perf_counter() - started) / len(batch)
         for pair, array in zip(batch, arrays, strict=True):
@@ -123,7 +127,6 @@ def evaluate_network(
     protocol: Protocol,
     *,
     method: Method,
-    seed: int = 0,
     max_memory: int | None = None,
     keep: Callable[[Restored], None] = lambda image: None,
     progress: Callable[[int], None] = lambda done: None,
@@ -135,7 +138,6 @@ def evaluate_network(
         dataset: A dataset with a test split.
         protocol: How the metrics are computed.
         method: Name, title and weights of what is evaluated.
-        seed: Recorded with the result; the networks here draw no noise.
         max_memory: Bytes that restoring may use; larger images are tiled.
         keep: Called with every restored image, for galleries.
         progress: Called with the number of images done.
@@ -172,11 +174,11 @@ def evaluate_network(
         cost=Cost(
             seconds_per_image=round(float(np.mean(seconds)), 5),
             peak_memory_bytes=peak_memory(),
-            nfe=1 if method.parameters else 0,
+            nfe=restorer.nfe,
             **count_flops(restorer),
         ),
-        sampler=None,
-        seed=seed,
+        sampler=sampler_facts(restorer),
+        seed=restorer.sampling.seed,
         **birth_certificate(),
     )
     return result, rows
@@ -189,14 +191,29 @@ def peak_memory() -> int:
 
 
 def count_flops(restorer: Restorer, side: int = 256) -> dict[str, Any]:
-    """Return the floating-point operations of one pass over a `side` x `side` image, as `Cost` takes them."""
+    """Return the floating-point operations of restoring a `side` x `side` image, as `Cost` takes them.
+
+    A sampled network is run once and counted as often as the sampler calls it.
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     image = torch.zeros(1, 3, side, side, device=restorer.device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        restorer(image)
-    return {"flops": counter.get_total_flops(), "flops_size": f"{side}x{side}"}
+        embeddings = restorer.embed(image)
+        once = counter.get_total_flops()
+        if restorer.card.sampler:
+            restorer.predict(image, image, image.new_ones(1), embeddings=embeddings)
+        else:
+            restorer.apply_network(image, embeddings)
+    call = counter.get_total_flops() - once
+    calls = restorer.nfe if restorer.card.sampler else 1
+    return {"flops": once + calls * call, "flops_size": f"{side}x{side}"}
+
+
+def sampler_facts(restorer: Restorer) -> dict[str, Any] | None:
+    """Return what a result says about how a network was sampled; None for one that restores in one pass."""
+    return restorer.sampling.facts(restorer.sde) if restorer.card.sampler else None
 
 
 def evaluate_folder(

@@ -46,8 +46,8 @@ RECORDS = pa.schema(
 )
 """One row a pair. `spec` and `seed` are null when the source distributes the degraded image itself.
 
-`degradation` is the type (one word), `degradations` the list of words for DA-CLIP's text: the type itself, or what a mixed
-or wild pipeline did.
+`degradation` is the type (one word), `degradations` the list of words for DA-CLIP's text: the type itself, or what a
+mixed or wild pipeline did.
 """
 
 SIDECAR = pa.schema([("key", pa.string()), ("clean_sha256", pa.string()), ("caption", pa.string())])

@@ -62,6 +62,7 @@ def train(
                 flips=recipe.flips,
                 seed=recipe.seed,
                 start=start,
+                clean=recipe.content_l1 > 0,
             )
     else:
         if daclip is not None:

@@ -1,27 +1,22 @@
-"""A network and the DA-CLIP that it listens to, as one module; saved and loaded with its birth certificate."""
+"""A network, the DA-CLIP that it listens to and the way it is sampled, as one module."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.daclip.build import load_daclip
 from models.daclip.classify import cosines, embed_words
 from models.daclip.controller import DaClip
 from models.daclip.preprocess import preprocess_batch, preprocess_images
+from models.diffusion.noise import KeyedNoise
+from models.diffusion.sampling import sample
+from models.diffusion.sde import MeanRevertingSDE
 from models.errors import UserError
-from models.files import sha256_file
 from models.networks import NETWORKS
-from models.networks.build import build
-from models.weights import load_into, load_state, read_metadata, save_weights, weights_file
-
-SCHEMA = 1
+from models.sampling import Sampling, pixel_keys
 
 
 class Restorer(nn.Module):
@@ -31,12 +26,23 @@ class Restorer(nn.Module):
         name: The network's name in the catalogue.
         network: The network.
         daclip: Needed when the network is conditioned; it is frozen and stays in evaluation mode.
+        sde: For sampled networks, the process that they were trained on; None for the published one.
+        sampling: For sampled networks, how; None for the published way.
 
     Raises:
-        UserError: The network needs a DA-CLIP and there is none, or their embeddings differ in length.
+        UserError: The network needs a DA-CLIP and there is none, their embeddings differ in length, or a network that
+            restores in one pass is to be sampled.
     """
 
-    def __init__(self, *, name: str, network: nn.Module, daclip: DaClip | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        network: nn.Module,
+        daclip: DaClip | None = None,
+        sde: MeanRevertingSDE | None = None,
+        sampling: Sampling | None = None,
+    ) -> None:
         super().__init__()
         self.card = NETWORKS[name]
         if self.card.conditioning != "none" and daclip is None:
@@ -44,13 +50,24 @@ class Restorer(nn.Module):
         self.network = network
         self.daclip = None
         if daclip is not None and self.card.conditioning != "none":
-            expected = getattr(network, "embedding_dim", daclip.embed_dim)
+            expected = getattr(network, "embedding_dim", None) or daclip.embed_dim
             if expected != daclip.embed_dim:
                 raise UserError(
                     f"network {name!r} was built for embeddings of length {expected}, but this DA-CLIP gives "
                     f"{daclip.embed_dim}"
                 )
             self.daclip = daclip.requires_grad_(False).eval()
+        if sampling is not None and not self.card.sampler:
+            raise UserError(f"network {name!r} restores in one pass: sampler, NFE and seed are for diffusion networks")
+        self.sde = sde or MeanRevertingSDE()
+        self.sampling = sampling or Sampling()
+
+    @property
+    def nfe(self) -> int:
+        """Network calls that one image takes; none for a network without weights."""
+        if self.card.sampler:
+            return self.sampling.calls(self.sde)
+        return 1 if next(self.network.parameters(), None) is not None else 0
 
     @property
     def multiple_of(self) -> int:
@@ -84,7 +101,7 @@ class Restorer(nn.Module):
         return self.daclip.embed(prepare(batch, size=self.daclip.image_size))
 
     def apply_network(self, batch: Tensor, embeddings: tuple[Tensor, Tensor] | None) -> Tensor:
-        """Run the network on a batch, or on tiles of it, with embeddings computed before."""
+        """Run a network that restores in one pass on a batch, or on tiles of it, with embeddings computed before."""
         if embeddings is None:
             return self.network(batch)
         content, degradation = embeddings
@@ -92,9 +109,65 @@ class Restorer(nn.Module):
             return self.network(batch, degradation=degradation)
         return self.network(batch, degradation=degradation, content=content)
 
+    def predict(
+        self, state: Tensor, degraded: Tensor, time: Tensor, *, embeddings: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """Run a sampled network once.
+
+        Arguments:
+            state: The noisy state with shape `(B, 3, H, W)`, or a tile of it.
+            degraded: The degraded images, or the same tile of them.
+            time: Steps with shape `(B,)` or one for all, 0 for the clean image.
+            embeddings: From `embed`.
+
+        Returns:
+            The predicted noise with shape `(B, 3, H, W)`.
+        """
+        if embeddings is None:
+            return self.network(state, degraded, time)
+        content, degradation = embeddings
+        return self.network(state, degraded, time, degradation=degradation, content=content)
+
+    def sample(
+        self,
+        predict: Callable[[Tensor, Tensor, Tensor], Tensor],
+        degraded: Tensor,
+        *,
+        keys: Sequence[str],
+        progress: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Restore degraded images with shape `(B, 3, H, W)` by sampling with the noise that belongs to their keys.
+
+        Arguments:
+            predict: The network as a function of state, degraded images and time.
+            degraded: Images with shape `(B, 3, H, W)`, in [0, 1].
+            keys: One an image.
+            progress: Called with the number of network calls done.
+
+        Returns:
+            The restored images, not clamped.
+        """
+        return sample(
+            predict,
+            self.sde,
+            degraded,
+            sampler=self.sampling.name,
+            nfe=self.nfe,
+            noise=KeyedNoise(keys, seed=self.sampling.seed),
+            prediction=self.sampling.prediction,
+            progress=progress,
+        )
+
     def forward(self, batch: Tensor) -> Tensor:
         """Restore images with shape `(B, 3, H, W)`, in [0, 1]; the result is not clamped."""
-        return self.apply_network(batch, self.embed(batch))
+        embeddings = self.embed(batch)
+        if not self.card.sampler:
+            return self.apply_network(batch, embeddings)
+        return self.sample(
+            lambda state, degraded, time: self.predict(state, degraded, time, embeddings=embeddings),
+            batch,
+            keys=pixel_keys(batch),
+        )
 
     def recognise(self, image: Tensor, words: Sequence[str]) -> list[tuple[str, float]]:
         """Say which degradation an image has.
@@ -115,125 +188,3 @@ class Restorer(nn.Module):
         logits = self.daclip.logit_scale.exp() * cosines(self.daclip, prepared, embed_words(self.daclip, words))[0]
         probabilities = logits.softmax(dim=0).tolist()
         return sorted(zip(words, probabilities, strict=True), key=lambda pair: -pair[1])
-
-
-def save_run_weights(
-    path: Path,
-    *,
-    task: str,
-    network: str,
-    state: nn.Module | Mapping[str, Tensor],
-    arch: Mapping[str, object],
-    recipe: Mapping[str, object],
-    dataset: Mapping[str, object],
-    step: int,
-    daclip: Path | None = None,
-    tool: str | None = None,
-) -> None:
-    """Write weights with all that is needed to use and to repeat them.
-
-    Arguments:
-        path: The file to write, e.g. `RUN/weights.safetensors`.
-        task: "restoration" or "daclip".
-        network: The network's name; "daclip" for the task of that name.
-        state: The module or its state dict; without the DA-CLIP that a network listens to.
-        arch: Constructor arguments of the network; `DaClip.arch` for a DA-CLIP.
-        recipe: The recipe in full.
-        dataset: What it was trained on, e.g. `{"digest": ...}`.
-        step: Number of steps done.
-        daclip: Weights file or run of the DA-CLIP that the network was trained with.
-        tool: Version of the program; None to look up the installed one.
-
-    Raises:
-        UserError: The task is unknown or the DA-CLIP file does not exist.
-    """
-    if task not in ("restoration", "daclip"):
-        raise UserError(f"unknown task {task!r}: restoration or daclip")
-    listened: dict[str, object] | None = None
-    if daclip is not None:
-        file = weights_file(daclip)
-        # Relative, so that a folder of runs can be moved as a whole.
-        listened = {"file": os.path.relpath(file, path.parent), "sha256": sha256_file(file)}
-    metadata = {
-        "schema": SCHEMA,
-        "task": task,
-        "network": network,
-        "arch": dict(arch),
-        "daclip": listened,
-        "recipe": dict(recipe),
-        "dataset": dict(dataset),
-        "step": step,
-        "tool": tool or _version(),
-    }
-    save_weights(path, state.state_dict() if isinstance(state, nn.Module) else state, metadata)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("daclip-bench")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def load_restorer(
-    network: str, weights: Path | None, *, daclip: Path | None = None, device: str | torch.device = "cpu"
-) -> Restorer:
-    """Load a network, and the DA-CLIP that it was trained with, ready to restore.
-
-    Arguments:
-        network: A name of the catalogue.
-        weights: A weights file, ours or a released one, or a run folder; None for a network without weights.
-        daclip: DA-CLIP weights or run; None to use the one that the weights' metadata name, if it is unchanged.
-        device: Where to put the modules.
-
-    Returns:
-        The restorer in evaluation mode.
-
-    Raises:
-        UserError: Something is missing, damaged, or does not belong together; the message says which file to give.
-    """
-    card = NETWORKS[network]
-    if weights is None:
-        module = build(network, {})
-        if next(module.parameters(), None) is not None:
-            raise UserError(f"network {network!r} needs weights: give a weights file or a run folder as --weights")
-        return Restorer(name=network, network=module).eval().to(device)
-    path = weights_file(weights)
-    metadata = read_metadata(path)
-    made_for = metadata.get("network", network)
-    if made_for != network:
-        raise UserError(f"{path} holds the network {made_for!r}, not {network!r}")
-    state = load_state(path)
-    arch = metadata["arch"] if "arch" in metadata else _infer_arch(network, state, path)
-    module = build(network, arch)
-    load_into(module, state, f"the weights {path}")
-    listened = None
-    if card.conditioning != "none":
-        listened = load_daclip(_daclip_file(network, path, metadata, daclip))
-    return Restorer(name=network, network=module, daclip=listened).eval().to(device)
-
-
-def _infer_arch(network: str, state: Mapping[str, Tensor], path: Path) -> dict[str, object]:
-    infer = getattr(NETWORKS.load(network), "infer_arch", None)
-    if infer is None:
-        raise UserError(f"{path} does not say its architecture: only weights written by `bench train` can be used here")
-    return infer(state)
-
-
-def _daclip_file(network: str, path: Path, metadata: Mapping[str, Any], given: Path | None) -> Path:
-    if given is not None:
-        return weights_file(given)
-    known = metadata.get("daclip")
-    if not known:
-        raise UserError(f"{path} does not say which DA-CLIP {network!r} was trained with: give it as --daclip")
-    file = path.parent / known["file"]
-    if not file.is_file():
-        state = "is not there"
-    elif sha256_file(file) != known["sha256"]:
-        state = "has changed since"
-    else:
-        return file
-    raise UserError(
-        f"{network!r} was trained with the DA-CLIP {file}, which {state}: give the file with sha256 {known['sha256']} "
-        "as --daclip"
-    )

@@ -23,8 +23,10 @@ COMMANDS = {
     "train": ("benchmark.cli.train", "Train DA-CLIP or a restoration network."),
     "restore": ("benchmark.cli.restore", "Restore an image or a folder of images."),
     "eval": ("benchmark.cli.eval", "Evaluate networks or a folder of restored images."),
+    "sweep-nfe": ("benchmark.cli.sweep_nfe", "Measure quality against network calls, for all samplers."),
     "leaderboard": ("benchmark.cli.leaderboard", "Generate the Markdown leaderboards from results."),
     "list": ("benchmark.cli.listing", "List networks, sources, degradations, metrics, protocols, tables, ..."),
+    "weights": ("benchmark.cli.weights", "Convert, inspect and export weights files."),
     "speed": ("benchmark.cli.speed", "Measure speed, as ratios in one run."),
     "demo": ("benchmark.cli.demo", "Run the whole chain on embedded photos."),
 }

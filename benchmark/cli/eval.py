@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from benchmark.cli.sampler_options import chosen_sampling, sampler_options
 from benchmark.protocols import PROTOCOLS
 from benchmark.tables import TABLES
 from models.errors import UserError
@@ -22,6 +23,7 @@ Examples:
   bench eval --table 3 --data datasets/demo --runs runs
   bench eval --table 2a --data datasets/rain100h                       (the degraded input alone)
   bench eval --table 2b --data datasets/lol --network nafnet --weights runs/nafnet
+  bench eval --data datasets/demo --network ir-sde-daclip --weights runs/ir-sde-daclip --sampler mr-sde-2 --nfe 10
   bench eval --restored out --clean GT --protocol modern --json scores.json""",
 )
 @click.option("--table", metavar="TABLE", help="Evaluate for this table: 1, 2a, 2b, 2c, 2d, 3 or classification.")
@@ -30,6 +32,7 @@ Examples:
 @click.option("--network", help="One network, with --weights.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights file or run of --network.")
 @click.option("--daclip", type=click.Path(path_type=Path), help="DA-CLIP of --network, when its metadata name none.")
+@sampler_options
 @click.option("--restored", type=click.Path(path_type=Path), help="A folder of restored images, of any method.")
 @click.option("--clean", type=click.Path(path_type=Path), help="The clean images of --restored, same names.")
 @click.option("--protocol", metavar="PROTOCOL", help="Instead of the table's own; see bench list protocols.")
@@ -51,6 +54,10 @@ def command(
     network: str | None,
     weights: Path | None,
     daclip: Path | None,
+    sampler: str | None,
+    nfe: int | None,
+    prediction: Literal["data", "noise"] | None,
+    seed: int | None,
     restored: Path | None,
     clean: Path | None,
     protocol: str | None,
@@ -63,8 +70,12 @@ def command(
     """Score networks on a test set, or a folder of restored images, under a named protocol.
 
     With --data: the degraded input itself and every run are evaluated; a result that is already there for the same
-    weights, test set and protocol is kept. With --restored: the folder is scored against --clean.
+    weights, test set, protocol, sampler and seed is kept. With --restored: the folder is scored against --clean.
+
+    Diffusion networks are sampled as their authors do unless --sampler or --nfe say otherwise; that result is then
+    listed beside the one of the published way, under a name that tells sampler and network calls.
     """
+    sampling = chosen_sampling(sampler, nfe, prediction, seed, network=network)
     if restored is not None and data is not None:
         raise UserError("give either --data DATASET, or --restored DIR with --clean DIR, not both")
     if restored is not None:
@@ -96,6 +107,7 @@ def command(
                 leaderboards=leaderboards,
                 save_images=save_images,
                 device=device,
+                sampling=sampling,
             )
     else:
         raise UserError("give either --data DATASET, or --restored DIR with --clean DIR")
@@ -161,3 +173,11 @@ def _classify(data: Path, runs: Path | None, weights: Path | None, leaderboards:
         cells = [f"{100 * result.groups[w].accuracy:.0f}" if w in result.groups else "-" for w in types]
         rows.append([result.method.title, *cells, f"{100 * result.accuracy:.1f}"])
     print_table(f"Degradation classification, accuracy in % (chance {100 * results[0].chance:.0f} %)", header, rows)
+    for result in results:
+        counts = [
+            [label(word), *map(str, row)]
+            for word, row in zip(result.types, result.confusion, strict=True)
+            if word in result.groups
+        ]
+        title = f"Confusion of {result.method.title}: images of each type (rows) by answer (columns)"
+        print_table(title, ["", *(label(word) for word in result.types)], counts)

@@ -18,12 +18,13 @@ from benchmark.scores import Method, TestSet
 from models.errors import UserError
 from models.files import read_json, sha256_file, write_bytes
 from models.images import encode_png, to_uint8
+from models.loading import load_restorer, process_of
 from models.networks import NETWORKS
-from models.restorer import load_restorer
 from models.weights import read_metadata, weights_file
 
 if TYPE_CHECKING:
     from models.networks import NetworkCard
+    from models.sampling import Sampling
 
 
 def finished_runs(runs: Path, task: str) -> list[Path]:
@@ -49,8 +50,22 @@ def evaluate_all(
     leaderboards: Path,
     save_images: Path | None,
     device: str | None,
+    sampling: Sampling | None = None,
 ) -> list[Result]:
     """Evaluate the degraded input and every run, or one network, and write a result each.
+
+    Arguments:
+        dataset: With a test split.
+        runs: Folder of runs, or None.
+        network: One network instead of runs.
+        weights: Its weights.
+        daclip: Its DA-CLIP.
+        protocol: How the metrics are computed.
+        leaderboards: Where results are written.
+        save_images: Where restored images are written, or None.
+        device: Where to run.
+        sampling: How the diffusion networks among them are sampled; None for the published way. A result of another
+            sampler or another number of network calls stands beside that of the published way, not in its place.
 
     Returns:
         The results in the order of the catalogue of networks.
@@ -69,14 +84,21 @@ def evaluate_all(
     results = []
     for name, net, where in jobs:
         digest = sha256_file(weights_file(where)) if where is not None else None
+        way = _way(net, where, sampling)
+        if way is not None and way != _way(net, where, None):
+            name = f"{name}-{way['name']}-{way['prediction']}-nfe{way['nfe']}"
+        seed = sampling.seed if way is not None and sampling is not None else 0
         path = result_path(leaderboards, test_set=dataset.name, method=name, kind=protocol.name)
         images = save_images / name if save_images else None
-        known = _known(path, dataset, protocol, digest)
+        known = _known(path, dataset, protocol, digest, way, seed)
         if known is not None and (images is None or images.is_dir()):
             results.append(known)
             continue
-        restorer = load_restorer(net, where, daclip=daclip, device=device or best_device())
-        method = _method(name, NETWORKS[net], where, digest, sum(p.numel() for p in restorer.network.parameters()))
+        restorer = load_restorer(
+            net, where, daclip=daclip, device=device or best_device(), sampling=sampling if way is not None else None
+        )
+        parameters = sum(p.numel() for p in restorer.network.parameters())
+        method = _method(name, NETWORKS[net], where, digest, parameters, way)
         with progress_bar(f"eval {method.title}", dataset.split("test")["rows"]) as progress:
             result, rows = evaluate_network(
                 restorer,
@@ -91,7 +113,22 @@ def evaluate_all(
     return results
 
 
-def _known(path: Path, dataset: Dataset, protocol: Protocol, weights_sha256: str | None) -> Result | None:
+def _way(network: str, where: Path | None, sampling: Sampling | None) -> dict[str, Any] | None:
+    """Return what a result will say about how the network was sampled; None for one that restores in one pass."""
+    if where is None or not NETWORKS[network].sampler:
+        return None
+    sde, filled = process_of(where, sampling)
+    return filled.facts(sde)
+
+
+def _known(
+    path: Path,
+    dataset: Dataset,
+    protocol: Protocol,
+    weights_sha256: str | None,
+    way: dict[str, Any] | None,
+    seed: int,
+) -> Result | None:
     """Return a result that is already there for exactly this work and lacks nothing that could now be filled."""
     from benchmark.metrics.scorer import Scorer
 
@@ -102,13 +139,16 @@ def _known(path: Path, dataset: Dataset, protocol: Protocol, weights_sha256: str
         result.test_set.digest == dataset.split("test")["digest"]
         and (result.protocol.id, result.protocol.version) == (protocol.name, protocol.version)
         and result.method.weights_sha256 == weights_sha256
+        and (result.sampler, result.seed) == (way, seed)
     )
     # Only a result with empty cells costs a look at the weight files: one of them may have come since.
     whole = not result.missing or set(result.missing) <= set(Scorer(protocol).missing)
     return result if same and whole else None
 
 
-def _method(name: str, card: NetworkCard, where: Path | None, digest: str | None, parameters: int) -> Method:
+def _method(
+    name: str, card: NetworkCard, where: Path | None, digest: str | None, parameters: int, way: dict[str, Any] | None
+) -> Method:
     note = None
     title = card.title
     if where is not None:
@@ -116,6 +156,9 @@ def _method(name: str, card: NetworkCard, where: Path | None, digest: str | None
         preset = metadata.get("recipe", {}).get("preset")
         if preset:
             note = f"recipe {metadata['recipe']['name']}, preset {preset}, {metadata['step']} steps"
+        if way is not None:
+            sampled = f"sampler {way['name']}, {way['nfe']} network calls an image"
+            note = sampled if note is None else f"{note}; {sampled}"
         if name != card.name:
             title = f"{card.title} ({name})"
     return Method(name, title, card.name, parameters, digest, None, note)

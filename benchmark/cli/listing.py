@@ -11,6 +11,7 @@ import click
 
 KINDS = {
     "networks": ("models.networks", "NETWORKS"),
+    "samplers": ("models.diffusion.samplers", "SAMPLERS"),
     "sources": ("benchmark.sources", "SOURCES"),
     "degradations": ("benchmark.degradations", "OPERATIONS"),
     "metrics": ("benchmark.metrics", "METRICS"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from benchmark.cli.sampler_options import chosen_sampling, sampler_options
 from models.errors import UserError
 from models.networks import NETWORKS
 
@@ -15,7 +17,9 @@ from models.networks import NETWORKS
     epilog="""\b
 Examples:
   bench restore photo.jpg restored.png --network nafnet --weights runs/nafnet
-  bench restore photos/ restored/ --network nafnet-daclip --weights runs/nafnet-daclip --max-memory 4G""",
+  bench restore photos/ restored/ --network nafnet-daclip --weights runs/nafnet-daclip --max-memory 4G
+  bench restore in.jpg out.png --network ir-sde-daclip --weights universal-ir.pth --daclip daclip_ViT-B-32.pt
+  bench restore in.jpg out.png --network ir-sde-daclip --weights runs/ir-sde-daclip --sampler mr-sde-2 --nfe 10""",
 )
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
@@ -24,8 +28,7 @@ Examples:
 @click.option("--daclip", type=click.Path(path_type=Path), help="DA-CLIP of the network, when its metadata name none.")
 @click.option("--max-memory", metavar="SIZE", help="Memory that may be used, e.g. 4G; larger images are tiled.")
 @click.option("--tile", type=click.IntRange(min=16), help="Side of the tiles in pixels, instead of --max-memory.")
-@click.option("--sampler", help="Sampler, for diffusion networks.")
-@click.option("--steps", type=click.IntRange(min=1), help="Network calls an image, for diffusion networks.")
+@sampler_options
 @click.option("--device", help="cpu, cuda, ...  [default: cuda when there is one, else cpu]")
 def command(
     source: Path,
@@ -36,16 +39,19 @@ def command(
     max_memory: str | None,
     tile: int | None,
     sampler: str | None,
-    steps: int | None,
+    nfe: int | None,
+    prediction: Literal["data", "noise"] | None,
+    seed: int | None,
     device: str | None,
 ) -> None:
     """Restore the image IN to the file OUT, or every image of the folder IN into the folder OUT (as PNG).
 
-    With a network that listens to DA-CLIP, the recognised degradation is printed for each image.
+    With a network that listens to DA-CLIP, the recognised degradation is printed for each image. Diffusion networks are
+    sampled as their authors do unless --sampler or --nfe say otherwise; an image's noise follows from --seed and its
+    pixels, so the same image always comes out the same.
     """
-    card = NETWORKS[network]
-    if (sampler or steps) and not card.sampler:
-        raise UserError(f"network {network} restores in one pass: --sampler and --steps are for diffusion networks")
+    _ = NETWORKS[network]
+    sampling = chosen_sampling(sampler, nfe, prediction, seed, network=network)
     pairs = _files(source, target)
 
     import torch
@@ -55,14 +61,15 @@ def command(
     from models.files import write_bytes
     from models.images import encode_png, read, to_float, to_uint8
     from models.inference import restore
+    from models.loading import load_restorer
     from models.memory import parse_memory
-    from models.restorer import load_restorer
     from models.vocabulary import DEGRADATIONS
 
     memory = parse_memory(max_memory) if max_memory else None
-    restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device())
+    restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device(), sampling=sampling)
+    calls = restorer.nfe if restorer.card.sampler else 1
     failed = 0
-    with progress_bar("restore", len(pairs)) as progress:
+    with progress_bar("restore" if calls == 1 else "restore, network calls", len(pairs) * calls) as progress:
         for done, (file, out) in enumerate(pairs, start=1):
             try:
                 image = torch.from_numpy(to_float(read(file))).permute(2, 0, 1).contiguous()
@@ -72,12 +79,19 @@ def command(
                 click.echo(f"left out: {error}", err=True)
                 failed += 1
                 continue
-            restored = restore(restorer, image, max_memory=memory, tile=tile)
+            before = (done - 1) * calls
+            restored = restore(
+                restorer,
+                image,
+                max_memory=memory,
+                tile=tile,
+                progress=lambda made, before=before: progress(before + made),
+            )
             write_bytes(out, encode_png(to_uint8(restored.permute(1, 2, 0).numpy())))
             if restorer.daclip is not None:
                 word, probability = restorer.recognise(image, DEGRADATIONS)[0]
                 click.echo(f"{file.name}: {word} ({100 * probability:.0f} %)")
-            progress(done)
+            progress(done * calls)
     click.echo(f"{len(pairs) - failed} restored to {target}")
     if failed:
         raise click.exceptions.Exit(1)

@@ -14,6 +14,7 @@ from benchmark.speed import MEASUREMENTS
     epilog="""\b
 Examples:
   bench speed build
+  bench speed restore
   bench speed caption --json speed.json""",
 )
 @click.argument("what", type=click.Choice(list(MEASUREMENTS)))

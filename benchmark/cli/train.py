@@ -15,7 +15,8 @@ from models.recipes import RECIPES
 Examples:
   bench train daclip --data datasets/demo --out runs/daclip --preset demo
   bench train nafnet --data datasets/demo --out runs/nafnet --preset demo --set optimizer.lr=5e-4
-  bench train nafnet-daclip --data datasets/demo --out runs/nafnet-daclip --preset demo --daclip runs/daclip""",
+  bench train nafnet-daclip --data datasets/demo --out runs/nafnet-daclip --preset demo --daclip runs/daclip
+  bench train ir-sde-daclip --data datasets/lol --out runs/lol --daclip runs/daclip --set arch.degradation_dim=null""",
 )
 @click.argument("network", metavar="NETWORK")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="A dataset folder.")

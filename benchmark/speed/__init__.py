@@ -9,6 +9,7 @@ from typing import Any
 MEASUREMENTS = {
     "build": "benchmark.speed.build:build_speed",
     "caption": "benchmark.speed.caption:caption_speed",
+    "restore": "benchmark.speed.restore:restore_speed",
 }
 """What can be measured: its name and the function that returns the measurement as a JSON value with a `summary`."""
 

@@ -13,7 +13,7 @@ class RecipeCard:
 
     Arguments:
         name: Name on the command line (`bench train NAME`).
-        task: `"restoration"` or `"daclip"`.
+        task: `"restoration"`, `"diffusion"` or `"daclip"`.
         title: What it trains, in prose.
         target: "module:function" that makes the task which `models.training.loop.fit` runs.
         needs: Recipe whose run must be given first, or None.
@@ -52,5 +52,14 @@ RECIPES = Catalogue[RecipeCard](
             "models.training.restoration:restoration_task",
             needs="daclip",
         ),
+        RecipeCard("ir-sde", "diffusion", "IR-SDE", "models.training.diffusion:diffusion_task"),
+        RecipeCard(
+            "ir-sde-daclip",
+            "diffusion",
+            "IR-SDE + DA-CLIP",
+            "models.training.diffusion:diffusion_task",
+            needs="daclip",
+        ),
+        RecipeCard("wild-ir", "diffusion", "Wild-IR", "models.training.diffusion:diffusion_task", needs="daclip"),
     ],
 )

@@ -13,7 +13,7 @@ from models.daclip.chunks import chunked_features, clean_content
 from models.daclip.gather import gather
 from models.daclip.loss import clamp_logit_scale, daclip_loss, degradation_loss_floor
 from models.errors import UserError, close_match
-from models.restorer import save_run_weights
+from models.run_weights import save_run_weights
 from models.training.loop import Batch, Task
 from models.training.recipe import Recipe
 

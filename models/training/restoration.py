@@ -9,10 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from models.daclip.build import load_daclip
+from models.daclip.controller import DaClip
 from models.errors import UserError
-from models.networks import NETWORKS
+from models.networks import NETWORKS, NetworkCard
 from models.networks.build import build
-from models.restorer import Restorer, save_run_weights
+from models.restorer import Restorer
+from models.run_weights import save_run_weights
 from models.training.loop import Batch, Task
 from models.training.losses import restoration_loss
 from models.training.recipe import Recipe
@@ -31,11 +33,7 @@ class RestorationTask:
 
     def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
         card = NETWORKS[recipe.name]
-        if card.conditioning == "none" and daclip is not None:
-            raise UserError(f"network {card.name} takes no DA-CLIP: leave --daclip away")
-        if card.conditioning != "none" and daclip is None:
-            raise UserError(f"network {card.name} needs a DA-CLIP: bench train daclip first, then give --daclip RUN")
-        listened = load_daclip(daclip) if daclip is not None else None
+        listened = take_daclip(card, daclip)
         arch = dict(recipe.arch)
         if listened is not None:
             arch.setdefault("embedding_dim", listened.embed_dim)
@@ -61,6 +59,19 @@ class RestorationTask:
             daclip=self._daclip,
             **facts,
         )
+
+
+def take_daclip(card: NetworkCard, daclip: Path | None) -> DaClip | None:
+    """Load the DA-CLIP that a network is trained with, or return None for a network that takes none.
+
+    Raises:
+        UserError: The network needs a DA-CLIP and none was given, or it takes none and one was.
+    """
+    if card.conditioning == "none" and daclip is not None:
+        raise UserError(f"network {card.name} takes no DA-CLIP: leave --daclip away")
+    if card.conditioning != "none" and daclip is None:
+        raise UserError(f"network {card.name} needs a DA-CLIP: bench train daclip first, then give --daclip RUN")
+    return load_daclip(daclip) if daclip is not None else None
 
 
 def restoration_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:

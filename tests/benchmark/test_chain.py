@@ -28,6 +28,7 @@ CLIP = {
 SMALL = {
     "daclip": [f"--set=arch.{key}={value}" for key, value in CLIP.items()] + ["--set=batch_size=8"],
     "nafnet": ["--set=arch.width=8", "--set=patch_size=64", "--set=batch_size=2"],
+    "ir-sde": ["--set=arch.multipliers=[2, 2]", "--set=patch_size=16", "--set=batch_size=2", "--set=sde.steps=3"],
 }
 
 
@@ -54,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(name: str, data: Path, out: Path, *more: str) -> int:
     needs = ["--daclip", str(out.parent / "daclip")] if RECIPES[name].needs else []
-    small = SMALL["daclip" if name == "daclip" else "nafnet"]
+    small = SMALL[{"daclip": "daclip", "diffusion": "ir-sde"}.get(RECIPES[name].task, "nafnet")]
     return run("train", name, "--data", str(data), "--out", str(out), "--preset", "demo", *small, *needs, *more)
 
 
@@ -131,7 +132,11 @@ def test_evaluation_of_all_runs_and_the_input_writes_a_leaderboard(runs: Path, d
     common = ("--data", str(data), "--runs", str(runs), "--leaderboards", str(boards))
     assert run("eval", "--table", "3", *common) == 0
     names = {p.name for p in (boards / "results" / "demo").glob("*.json")}
-    assert names == {f"{n}.daclip.json" for n in ("input", "nafnet", "nafnet-degradation", "nafnet-daclip")}
+    assert names == {f"{n}.daclip.json" for n in ("input", *RECIPES) if n != "daclip"}
+    sampled = json.loads((boards / "results" / "demo" / "ir-sde-daclip.daclip.json").read_text())
+    process = {"steps": 3, "max_sigma": 50.0, "schedule": "cosine", "eps": 0.005}
+    assert sampled["sampler"] == {"name": "posterior", "nfe": 3, "prediction": "data", "sde": process}
+    assert (sampled["cost"]["nfe"], sampled["seed"]) == (3, 0)
     before = {p: sha256_file(p) for p in (boards / "results").rglob("*.*")}
     assert run("eval", "--table", "3", *common) == 0
     assert {p: sha256_file(p) for p in (boards / "results").rglob("*.*")} == before
@@ -141,8 +146,36 @@ def test_evaluation_of_all_runs_and_the_input_writes_a_leaderboard(runs: Path, d
     page = (boards / "table-3.md").read_text(encoding="utf-8")
     assert "27.22" in page
     assert "NAFNet + DA-CLIP" in page
+    assert "IR-SDE + DA-CLIP" in page
     (boards / "table-3.md").write_text(page + "x", encoding="utf-8")
     assert run("leaderboard", "--leaderboards", str(boards), "--check") == 1
+
+
+def test_another_sampler_gives_a_result_of_its_own_that_says_how(runs: Path, data: Path, tmp_path: Path) -> None:
+    boards = tmp_path / "leaderboards"
+    one = ("--data", str(data), "--network", "ir-sde", "--weights", str(runs / "ir-sde"), "--leaderboards", str(boards))
+    way = ("--sampler", "mr-sde-1", "--nfe", "2", "--prediction", "noise")
+    assert run("eval", *one, *way, "--seed", "4") == 0
+    path = boards / "results" / "demo" / "ir-sde-mr-sde-1-noise-nfe2.daclip.json"
+    result = json.loads(path.read_text())
+    assert (result["sampler"]["name"], result["sampler"]["nfe"], result["sampler"]["prediction"]) == (
+        "mr-sde-1",
+        2,
+        "noise",
+    )
+    assert (result["seed"], result["cost"]["nfe"]) == (4, 2)
+    before = sha256_file(path)
+    assert run("eval", *one, *way, "--seed", "4") == 0
+    assert sha256_file(path) == before
+    assert run("eval", *one, *way, "--seed", "5") == 0
+    other = json.loads(path.read_text())
+    assert other["seed"] == 5
+    assert other["metrics"]["psnr"]["value"] != result["metrics"]["psnr"]["value"]
+    assert run("eval", *one, "--nfe", "1", "--json", str(tmp_path / "once.json")) == 0
+    once = json.loads((tmp_path / "once.json").read_text())
+    assert once["sampler"]["name"] == "posterior"
+    assert other["cost"]["flops"] == 2 * once["cost"]["flops"] > 0
+    assert run("eval", *one[:2], "--network", "input", *way, "--leaderboards", str(boards)) == 2
 
 
 def test_a_folder_of_restored_images_is_scored_like_the_network(data: Path, tmp_path: Path) -> None:
@@ -181,7 +214,7 @@ def test_restore_takes_every_kind_of_image(mode: str, runs: Path, tmp_path: Path
     [
         (["restore", "absent.png", "o.png", "--network", "input"], "IN not found: absent.png"),
         (["restore", "absent.png", "o.png", "--network", "nafnett"], "did you mean 'nafnet'"),
-        (["restore", "x", "y", "--network", "nafnet", "--steps", "5"], "in one pass"),
+        (["restore", "x", "y", "--network", "nafnet", "--nfe", "5"], "in one pass"),
         (["verify", "absent"], "dataset folder not found: absent"),
         (["caption", "absent"], "dataset folder not found: absent"),
         (["train", "nafnet", "--data", "absent", "--out", "r"], "dataset folder not found: absent"),

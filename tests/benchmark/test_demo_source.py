@@ -137,7 +137,7 @@ def test_an_unknown_photo_and_a_needless_folder_are_user_errors(tmp_path: Path) 
     with pytest.raises(UserError, match="did you mean 'coffee'"):
         photo("cofee")
     with pytest.raises(UserError, match="takes no folder"):
-        next(read(tmp_path))
+        next(read(tmp_path))  # pyright: ignore[reportArgumentType]
 
 
 def test_reading_the_photos_imports_none_of_their_packages() -> None:

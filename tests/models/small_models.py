@@ -13,11 +13,16 @@ CLIP: dict[str, Any] = {
 }
 NAFNET = {"width": 8, "encoder_blocks": (1, 2), "middle_blocks": 1, "decoder_blocks": (1, 1)}
 CONDITIONAL = {**NAFNET, "width": 32, "embedding_dim": 64, "prompt_dim": 16}
+UNET = {"width": 32, "multipliers": (1, 2)}
 ARCHS: dict[str, dict[str, object]] = {
     "input": {},
     "nafnet": NAFNET,
     "nafnet-degradation": CONDITIONAL,
     "nafnet-daclip": CONDITIONAL,
+    "ir-sde": UNET,
+    "ir-sde-daclip": {**UNET, "content_dim": 64, "degradation_dim": 64},
+    # At half resolution a tiny image is one pixel, and a group norm needs more than one value a group.
+    "wild-ir": {**UNET, "multipliers": (2, 2), "content_dim": 64},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -46,7 +47,9 @@ def test_every_network_restores_every_size(name: str, size: tuple[int, int], mak
     assert restored.shape == image.shape
     assert restored.isfinite().all()
     batch = restore(restorer, torch.stack([image, image]))
-    torch.testing.assert_close(batch, torch.stack([restored, restored]), atol=1e-5, rtol=1e-5)
+    # Sampled with random weights, images leave [0, 1] by far: the tolerance is relative to what comes out.
+    size_of_output = max(1.0, float(restored.abs().max()))
+    torch.testing.assert_close(batch, torch.stack([restored, restored]), atol=1e-5 * size_of_output, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -152,7 +155,7 @@ def test_other_texts_are_no_amount_of_memory(text: str) -> None:
         ((3, 99, 99), {"tile": 64, "overlap": -1}, "negative"),
     ],
 )
-def test_impossible_requests_are_refused(shape: tuple[int, ...], options: dict[str, int], message: str) -> None:
+def test_impossible_requests_are_refused(shape: tuple[int, ...], options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         restore(local(), torch.zeros(shape), **options)
 

@@ -17,9 +17,11 @@ from models.daclip.build import build_daclip, load_daclip
 from models.daclip.controller import DaClip
 from models.errors import UserError
 from models.files import sha256_file
+from models.loading import load_restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.restorer import Restorer, load_restorer, save_run_weights
+from models.restorer import Restorer
+from models.run_weights import save_run_weights
 from models.weights import load_into, load_state, read_metadata, save_weights
 
 Make = Callable[..., Restorer]

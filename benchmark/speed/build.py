@@ -19,7 +19,7 @@ from benchmark.sources.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
 from models.images import encode_png
 
-IMAGES = 24
+IMAGES = 48
 SIZE = (1356, 2040)  # the usual size of a DIV2K image
 SPECS = {"jpeg-compressed": "jpeg(quality=10)", "noisy": "noise(sigma=50)"}
 MEMORY_PAIRS = (100, 5000)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from benchmark.sources.pairing import SAME, pair_by_name
 from benchmark.statistics import bootstrap_interval, grouped_bootstrap_interval
 from models.files import sha256_file, sha256_json
 from models.images import list_images, read, to_float
+from models.peak import peak_memory
 
 if TYPE_CHECKING:
     from models.restorer import Restorer
@@ -182,12 +181,6 @@ def evaluate_network(
         **birth_certificate(),
     )
     return result, rows
-
-
-def peak_memory() -> int:
-    """Return the most memory this process has held so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def count_flops(restorer: Restorer, side: int = 256) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from benchmark.engine import default_workers
 from benchmark.sources.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
 from models.images import encode_png
+from models.peak import peak_memory
 
 IMAGES = 48
 SIZE = (1356, 2040)  # the usual size of a DIV2K image
@@ -129,8 +130,6 @@ def peak_memory_of(pairs: int) -> int:
 
 def report_memory(pairs: int) -> None:
     """Build `pairs` pairs in this process and print its peak memory in bytes."""
-    from benchmark.evaluate import peak_memory
-
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         files = _write_mosaics(root, 10, MEMORY_SIZE)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from pathlib import Path
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.speed.published import published_layers, reference_restore
+from models.peak import forget_peak, peak_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,10 +133,10 @@ def report_memory(way: Literal["reference", "ours"], side: int) -> None:
     restorer = published_restorer()
     # A small call first, so that what is set up once is not counted.
     _once(restorer, torch.rand(1, 3, 64, 64), published=way == "reference")
-    _forget_peak()
-    before = _peak()
+    forget_peak()  # building the network may have held more
+    before = peak_memory()
     _once(restorer, torch.rand(1, 3, side, side), published=way == "reference")
-    print(json.dumps(_peak() - before))
+    print(json.dumps(peak_memory() - before))
 
 
 def _once(restorer: Restorer, image: Tensor, *, published: bool) -> None:
@@ -153,22 +152,6 @@ def _ours(restorer: Restorer, image: Tensor) -> Tensor:
     from models.inference import restore
 
     return restore(restorer, image, keys=["speed"])
-
-
-def _forget_peak() -> None:
-    """Let the peak start at what is held now, where the system can; building a network may have held more."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak() -> int:
-    """Return the most memory held since the start or since `_forget_peak`, in bytes."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _seconds(work: Callable[[], object]) -> tuple[float, float]:

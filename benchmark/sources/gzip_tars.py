@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 from benchmark.progress import progress_bar
 from benchmark.sources.archive_cache import cached_paths, is_whole, read_listing, write_listing, writing
-from benchmark.sources.members import Listing, Member, printable, unreadable
+from benchmark.sources.members import Archive, Listing, Member, unreadable
 from benchmark.sources.tars import BLOCK, BROKEN, contents, list_stream
 from models.errors import UserError
 from models.files import atomic_path
@@ -28,19 +28,8 @@ BAR_FROM = 64 << 20  # bytes; a smaller archive is indexed before anyone wonders
 
 
 @dataclass(frozen=True, slots=True)
-class GzipTar:
-    """A tar compressed by gzip.
-
-    Arguments:
-        path: The file, absolute.
-        label: Its name without ending.
-    """
-
-    path: Path
-    label: str
-
-    def name_of(self, inside: str) -> str:
-        return f"{self.path.name}: {printable(inside)}"
+class GzipTar(Archive):
+    """A tar compressed by gzip."""
 
     def members(self) -> Listing:
         """List the files inside; the first time this reads the whole archive and makes its index.

@@ -63,6 +63,23 @@ class Place(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What the archives have in common; each kind adds how it is listed and read.
+
+    Arguments:
+        path: The file, absolute.
+        label: Its name without ending.
+    """
+
+    path: Path
+    label: str
+
+    def name_of(self, inside: str) -> str:
+        """Return what messages call a member."""
+        return f"{self.path.name}: {printable(inside)}"
+
+
 class Refused(Exception):
     """A member that cannot be used; the message is the reason."""
 

@@ -6,17 +6,16 @@ import struct
 import tarfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, cast
 
 from benchmark.sources.members import (
+    Archive,
     Listing,
     Member,
     Place,
     Refused,
     check_size,
     left_out,
-    printable,
     take_last,
     tidy_name,
     unreadable,
@@ -43,19 +42,8 @@ BROKEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class TarArchive:
-    """A tar without compression.
-
-    Arguments:
-        path: The file, absolute.
-        label: Its name without ending.
-    """
-
-    path: Path
-    label: str
-
-    def name_of(self, inside: str) -> str:
-        return f"{self.path.name}: {printable(inside)}"
+class TarArchive(Archive):
+    """A tar without compression."""
 
     def members(self) -> Listing:
         """List the files inside.

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.sources.members import (
+    Archive,
     Listing,
     Member,
     Refused,
     check_size,
     kind_of,
     left_out,
-    printable,
     take_last,
     tidy_name,
     unreadable,
@@ -49,19 +49,8 @@ READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile
 
 
 @dataclass(frozen=True, slots=True)
-class ZipArchive:
-    """A zip.
-
-    Arguments:
-        path: The file, absolute.
-        label: Its name without ending.
-    """
-
-    path: Path
-    label: str
-
-    def name_of(self, inside: str) -> str:
-        return f"{self.path.name}: {printable(inside)}"
+class ZipArchive(Archive):
+    """A zip."""
 
     def members(self) -> Listing:
         """List the files inside.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+from models.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,20 @@ class ModelCaptioner(Protocol):
     def caption_prepared(self, inputs: Sequence[Any]) -> list[str]:
         """Return one caption for each result of `prepare`; the same one in whatever company an image comes."""
         ...
+
+
+def look_up(captions: Mapping[str, str], images: Sequence[CleanImage], *, missing: str) -> list[str]:
+    """Return captions that exist already.
+
+    Arguments:
+        captions: Caption by sha256 of the clean image.
+        images: The images.
+        missing: What is said of an image without one; `{key}` stands for its key.
+
+    Raises:
+        UserError: An image has none.
+    """
+    for image in images:
+        if image.sha256 not in captions:
+            raise UserError(missing.format(key=image.key))
+    return [captions[image.sha256] for image in images]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from captioning.captioners.contract import CleanImage
+from captioning.captioners.contract import CleanImage, look_up
 from captioning.captioners.sidecar import SidecarCaptioner
 from captioning.titles import SPLIT_NAMES, Title, parse_titles
 from models.errors import UserError
@@ -82,13 +82,12 @@ class CsvCaptioner(SidecarCaptioner):
         Raises:
             UserError: An image has none; its key is named.
         """
-        for image in images:
-            if image.sha256 not in self._captions:
-                raise UserError(
-                    f"no caption for {image.key} in the caption files: add a row for its degraded image, or choose a "
-                    "captioner that looks at images (blip-large, or the folder of a model)"
-                )
-        return [self._captions[image.sha256] for image in images]
+        return look_up(
+            self._captions,
+            images,
+            missing="no caption for {key} in the caption files: add a row for its degraded image, or choose a "
+            "captioner that looks at images (blip-large, or the folder of a model)",
+        )
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from captioning.captioners.contract import CleanImage
-from models.errors import UserError
+from captioning.captioners.contract import CleanImage, look_up
 from models.files import sha256_json
 
 
@@ -30,10 +29,9 @@ class SidecarCaptioner:
         Raises:
             UserError: An image has none; its key is named.
         """
-        for image in images:
-            if image.sha256 not in self._captions:
-                raise UserError(
-                    f"no caption came with {image.key}: its source brings none, choose one that looks at images "
-                    "(blip-large, or the folder of a model)"
-                )
-        return [self._captions[image.sha256] for image in images]
+        return look_up(
+            self._captions,
+            images,
+            missing="no caption came with {key}: its source brings none, choose one that looks at images (blip-large, "
+            "or the folder of a model)",
+        )

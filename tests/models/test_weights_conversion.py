@@ -232,14 +232,17 @@ def test_a_description_counts_parameters_once(tmp_path: Path) -> None:
     assert len(load_state(tmp_path / "daclip.safetensors")) < len(load_state(source))
 
 
-# The kernel's own high-water mark: what getrusage gives is inherited from the process that started this one.
+# What the libraries take by themselves differs between machines, so it is subtracted.
 MEMORY = """
 import sys
 from pathlib import Path
 from models.checkpoints.convert import convert
+from models.peak import forget_peak, peak_memory
+import open_clip
+forget_peak()
+before = peak_memory()
 done = convert(Path(sys.argv[1]), Path(sys.argv[2]))
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(peak.split()[1]) * 1024, done.kept)
+print(peak_memory() - before, done.kept)
 """
 
 
@@ -254,7 +257,7 @@ def test_a_checkpoint_of_the_published_size_is_converted_within_the_memory_of_it
     )
     peak, kept = (int(word) for word in done.stdout.split())
     assert kept == 4 * 246_213_634
-    assert peak < kept + 1.0e9
+    assert peak < kept + 0.2e9
     assert same(load_daclip(out).state_dict(), daclip.state_dict())
     export(out, tmp_path / "back.pt")
     back = torch.load(tmp_path / "back.pt", weights_only=True, mmap=True)

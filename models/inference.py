@@ -14,7 +14,7 @@ from models.memory import bytes_per_pixel, in_use
 from models.memory import parse_memory as parse_memory
 from models.restorer import Restorer
 from models.sampling import pixel_keys
-from models.tiles import Fit, apply_in_tiles, pad
+from models.tiles import Fit, apply_in_tiles
 
 SMALLEST_TILE = 64
 PROBE = 128
@@ -70,13 +70,7 @@ def restore(
     if tile is None and max_memory is not None:
         tile = _tile_for(restorer, batch, embeddings, max_memory)
     card = restorer.card
-    fit = Fit(
-        multiple_of=restorer.multiple_of,
-        minimum_size=card.minimum_size,
-        padding=card.padding,
-        tile=tile,
-        overlap=overlap,
-    )
+    fit = Fit(padding=restorer.padding, tile=tile, overlap=overlap)
     if card.sampler:
 
         def predict(state: Tensor, degraded: Tensor, time: Tensor) -> Tensor:
@@ -97,8 +91,8 @@ def _tile_for(
 ) -> int | None:
     """Return the side of the largest tile that fits into `max_memory`, or None when the whole image does."""
     multiple, least_size = restorer.multiple_of, restorer.card.minimum_size
-    padded = pad(batch[:, :1], multiple=multiple, least=least_size, mode="zero")
-    device, pixels = batch.device, padded.shape[2] * padded.shape[3]
+    device = batch.device
+    pixels = math.prod(size + restorer.padding.missing(size) for size in batch.shape[2:])
     side = math.ceil(max(PROBE, least_size) / multiple) * multiple
 
     def apply(probe: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from models.diffusion.sampling import sample
 from models.diffusion.sde import MeanRevertingSDE
 from models.errors import UserError
 from models.networks import NETWORKS
+from models.padding import Padding
 from models.sampling import Sampling, pixel_keys
 
 
@@ -74,6 +75,17 @@ class Restorer(nn.Module):
         """What height and width must be multiples of."""
         own: Any = getattr(self.network, "multiple_of", self.card.multiple_of)
         return int(own)
+
+    @property
+    def padding(self) -> Padding:
+        """What sizes the network accepts, and how an image is extended to one."""
+        return Padding(
+            multiple_of=self.multiple_of,
+            minimum_size=self.card.minimum_size,
+            mode=self.card.padding,
+            sides=self.card.pad_sides,
+            always=self.card.pad_always,
+        )
 
     @property
     def device(self) -> torch.device:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.errors import UserError
+from models.padding import Padding, pad
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +17,7 @@ class Fit:
     """What sizes a network accepts, and in what pieces it is given an image.
 
     Arguments:
-        multiple_of: Height and width must be multiples of this.
-        minimum_size: Smallest height and width.
-        padding: How images are extended to such a size: "reflect" or "zero".
+        padding: What sizes there are, and how an image is extended to one.
         tile: Side of the tiles; None for the whole image at once.
         overlap: Pixels that neighbouring tiles share. Over the middle half of them the tiles blend into each other; the
             outer quarters are thrown away, because there a tile does not see its surroundings.
@@ -29,9 +26,7 @@ class Fit:
         UserError: The overlap is negative, or the tile too small for it or for the network.
     """
 
-    multiple_of: int
-    minimum_size: int
-    padding: str
+    padding: Padding
     tile: int | None = None
     overlap: int = 32
 
@@ -40,11 +35,12 @@ class Fit:
             raise UserError(f"the overlap of tiles cannot be negative (got {self.overlap})")
         if self.tile is None:
             return
-        object.__setattr__(self, "tile", self.tile // self.multiple_of * self.multiple_of)
-        if self.tile <= self.overlap or self.tile < self.minimum_size:
+        multiple, least = self.padding.multiple_of, self.padding.minimum_size
+        object.__setattr__(self, "tile", self.tile // multiple * multiple)
+        if self.tile <= self.overlap or self.tile < least:
             raise UserError(
                 f"tiles of {self.tile} pixels are too small: they must be larger than their overlap ({self.overlap}), "
-                f"a multiple of {self.multiple_of} and at least {self.minimum_size}"
+                f"a multiple of {multiple} and at least {least}"
             )
 
 
@@ -60,35 +56,20 @@ def apply_in_tiles(apply: Callable[[Tensor], Tensor], batch: Tensor, fit: Fit) -
         The results with shape `(B, 3, H, W)`.
     """
     height, width = batch.shape[2:]
-    padded = pad(batch, multiple=fit.multiple_of, least=fit.minimum_size, mode=fit.padding)
+    padded, top, left = pad(batch, fit.padding)
+    inside = (..., slice(top, top + height), slice(left, left + width))
     if fit.tile is None or fit.tile >= max(padded.shape[2:]):
-        return apply(padded)[..., :height, :width]
+        return apply(padded)[inside]
     total = padded.new_zeros(len(padded), 3, *padded.shape[2:])
     weights = padded.new_zeros(padded.shape[2:])
-    for top, bottom in _spans(padded.shape[2], fit.tile, fit.overlap, fit.multiple_of):
-        for left, right in _spans(padded.shape[3], fit.tile, fit.overlap, fit.multiple_of):
-            rows = _ramp(top, bottom, padded.shape[2], fit.overlap, padded.device)
-            columns = _ramp(left, right, padded.shape[3], fit.overlap, padded.device)
+    for upper, lower in _spans(padded.shape[2], fit.tile, fit.overlap, fit.padding.multiple_of):
+        for first, last in _spans(padded.shape[3], fit.tile, fit.overlap, fit.padding.multiple_of):
+            rows = _ramp(upper, lower, padded.shape[2], fit.overlap, padded.device)
+            columns = _ramp(first, last, padded.shape[3], fit.overlap, padded.device)
             weight = rows[:, None] * columns
-            total[..., top:bottom, left:right] += weight * apply(padded[..., top:bottom, left:right])
-            weights[top:bottom, left:right] += weight
-    return (total / weights)[..., :height, :width]
-
-
-def pad(batch: Tensor, *, multiple: int, least: int, mode: str) -> Tensor:
-    """Extend a batch at the right and the bottom to a multiple of `multiple` and at least `least`."""
-    for dim in (3, 2):
-        size = batch.shape[dim]
-        missing = math.ceil(max(size, least) / multiple) * multiple - size
-        if missing == 0:
-            continue
-        extra = (0, missing, 0, 0) if dim == 3 else (0, 0, 0, missing)
-        if mode == "zero":
-            batch = F.pad(batch, extra)
-        else:
-            # A reflection needs more pixels than it adds; smaller images repeat their last row or column.
-            batch = F.pad(batch, extra, mode="reflect" if missing < size else "replicate")
-    return batch
+            total[..., upper:lower, first:last] += weight * apply(padded[..., upper:lower, first:last])
+            weights[upper:lower, first:last] += weight
+    return (total / weights)[inside]
 
 
 def _spans(size: int, tile: int, overlap: int, multiple: int) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import archs_all_in_one
+import archs_blur
+import archs_general
+import archs_haze
+import archs_low_light
+import archs_rain
 import torch
 
 CLIP: dict[str, Any] = {
@@ -23,6 +29,12 @@ ARCHS: dict[str, dict[str, object]] = {
     "ir-sde-daclip": {**UNET, "content_dim": 64, "degradation_dim": 64},
     # At half resolution a tiny image is one pixel, and a group norm needs more than one value a group.
     "wild-ir": {**UNET, "multipliers": (2, 2), "content_dim": 64},
+    **archs_rain.ARCHS,
+    **archs_low_light.ARCHS,
+    **archs_blur.ARCHS,
+    **archs_haze.ARCHS,
+    **archs_general.ARCHS,
+    **archs_all_in_one.ARCHS,
 }
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+import golden_all_in_one
+import golden_blur
+import golden_general
+import golden_haze
+import golden_low_light
+import golden_rain
 
 from models.daclip.build import build_daclip
 from models.daclip.controller import DaClip
@@ -154,3 +164,8 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 
 RENAMES: dict[str, Callable[[str], str]] = {}
+
+for group in (golden_rain, golden_low_light, golden_blur, golden_haze, golden_general, golden_all_in_one):
+    BUILDERS |= group.BUILDERS
+    CALLS |= group.CALLS
+    RENAMES |= group.RENAMES

@@ -1,0 +1,1 @@
+"""The cards of the networks, one file a field; the catalogue is `models.networks.NETWORKS`."""

@@ -1,0 +1,48 @@
+"""NAFNet and its variants that listen to DA-CLIP."""
+
+from __future__ import annotations
+
+from models.networks.card import NetworkCard
+
+_DACLIP = "Controlling Vision-Language Models for Multi-Task Image Restoration, Luo et al., ICLR 2024"
+
+CARDS: tuple[NetworkCard, ...] = (
+    NetworkCard(
+        name="nafnet",
+        target="models.networks.nafnet:NAFNet",
+        title="NAFNet",
+        paper="Simple Baselines for Image Restoration, Chen et al., ECCV 2022",
+        year=2022,
+        url="https://arxiv.org/abs/2204.04676",
+        multiple_of=16,
+        padding="zero",
+        weights_licence="MIT",
+        summary="A U-Net of blocks without activation functions, told nothing about the degradation.",
+    ),
+    NetworkCard(
+        name="nafnet-degradation",
+        target="models.networks.nafnet_conditional:DegradationNAFNet",
+        title="NAFNet + Degradation",
+        paper=_DACLIP,
+        year=2024,
+        url="https://arxiv.org/abs/2310.01018",
+        conditioning="degradation",
+        multiple_of=16,
+        padding="zero",
+        weights_licence="none released",
+        summary="NAFNet whose blocks are modulated by a prompt picked by DA-CLIP's degradation embedding.",
+    ),
+    NetworkCard(
+        name="nafnet-daclip",
+        target="models.networks.nafnet_conditional:ConditionalNAFNet",
+        title="NAFNet + DA-CLIP",
+        paper=_DACLIP,
+        year=2024,
+        url="https://arxiv.org/abs/2310.01018",
+        conditioning="degradation+content",
+        multiple_of=16,
+        padding="zero",
+        weights_licence="none released",
+        summary="NAFNet + Degradation with attention to DA-CLIP's content embedding in its deepest blocks.",
+    ),
+)

@@ -116,9 +116,21 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / np.float32(255)
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Clip a float image to [0, 1] and round it to uint8, as image writers of the field do."""
-    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+def to_uint8(image: np.ndarray, *, rounding: str = "round") -> np.ndarray:
+    """Clip a float image to [0, 1] and turn it into uint8.
+
+    Arguments:
+        image: The image.
+        rounding: "round" as most image writers of the field do, or "truncate" as those do that cast.
+    """
+    return quantised(image, levels=255, rounding=rounding).astype(np.uint8)
+
+
+def quantised(image: np.ndarray, *, levels: int, rounding: str) -> np.ndarray:
+    """Clip a float image to [0, 1] and bring it to whole numbers from 0 to `levels`, by rounding or truncation."""
+    scaled = np.clip(image, 0.0, 1.0)
+    scaled *= levels
+    return np.rint(scaled, out=scaled) if rounding == "round" else np.floor(scaled, out=scaled)
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from models.checkpoints.layouts import recognise
+from models.checkpoints.matching import adapted, matches, owners
 from models.checkpoints.official import official_defaults
-from models.daclip.build import load_daclip
 from models.diffusion.sde import MeanRevertingSDE
 from models.errors import UserError
 from models.files import sha256_file
 from models.networks import NETWORKS
 from models.networks.build import build
+from models.networks.find import SPANDREL, find_network, is_foreign
 from models.restorer import Restorer
 from models.sampling import Sampling
 from models.weights import load_into, load_state, read_metadata, weights_file
@@ -32,8 +34,9 @@ def load_restorer(
     """Load a network, and the DA-CLIP that it was trained with, ready to restore.
 
     Arguments:
-        network: A name of the catalogue.
-        weights: A weights file, ours or a released one, or a run folder; None for a network without weights.
+        network: A name of the catalogue, `package.module:factory`, or "spandrel".
+        weights: A weights file, ours or a released one, or a run folder; the folder of a release that keeps its network
+            in several files; None for a network without weights, or one from outside that brings its own.
         daclip: DA-CLIP weights or run; None to use the one that the weights' metadata name, if it is unchanged.
         device: Where to put the modules.
         sampling: How a diffusion network is sampled; None for the published way.
@@ -44,7 +47,10 @@ def load_restorer(
     Raises:
         UserError: Something is missing, damaged, or does not belong together; the message says which file to give.
     """
-    card = NETWORKS[network]
+    card = find_network(network)
+    if is_foreign(network):
+        restorer = Restorer(name=network, network=_foreign(network, weights), sampling=sampling)
+        return restorer.eval().to(device)
     if weights is None:
         module = build(network, {})
         if next(module.parameters(), None) is not None:
@@ -52,23 +58,51 @@ def load_restorer(
         return Restorer(name=network, network=module, sampling=sampling).eval().to(device)
     path = weights_file(weights)
     metadata = read_metadata(path)
-    state = load_state(path)
+    state = load_state(path, nesting=card.nesting)
     if card.sampler:
         metadata = _with_process(metadata, state)
     made_for = metadata.get("network", network)
     if made_for != network:
-        raise UserError(f"{path} holds the network {made_for!r}, not {network!r}")
-    arch = metadata["arch"] if "arch" in metadata else _infer_arch(network, state, path)
-    module = build(network, arch)
-    load_into(module, state, f"the weights {path}")
+        advice = f": use --network {made_for}" if made_for in NETWORKS else ""
+        raise UserError(f"{path} holds the network {made_for!r}, not {network!r}{advice}")
+    module = _filled(network, state, path, metadata.get("arch"))
     listened = None
     if card.conditioning != "none":
+        from models.daclip.build import load_daclip  # its CLIP takes 250 MB and seconds
+
         listened = load_daclip(_daclip_file(network, path, metadata, daclip))
     sde = None
     if card.sampler:
         sde, sampling = _process(metadata, sampling)
     restorer = Restorer(name=network, network=module, daclip=listened, sde=sde, sampling=sampling)
     return restorer.eval().to(device)
+
+
+def network_of(weights: Path) -> str:
+    """Return the name of the network that weights belong to, by their metadata, their digest or their keys.
+
+    Arguments:
+        weights: A weights file, ours or a released one, a run folder, or a release in several files.
+
+    Raises:
+        UserError: None is known that they fit, or several are.
+    """
+    path = weights_file(weights)
+    told = read_metadata(path).get("network")
+    if told is None:
+        state = load_state(path)
+        owner = owners(path)
+        found = recognise(state, released=owner[0].name if owner else None)
+        if found is None:
+            raise UserError(f"{path} does not tell its network: name it by --network (see bench list networks)")
+        exact = [one.network for one in matches(state) if one.agreement == 1]
+        rivals = [name for name in exact if not NETWORKS[name].same_weights_as]
+        if not owner and len(rivals) > 1:
+            raise UserError(f"{path} fits several networks ({', '.join(rivals)}): choose one by --network")
+        told = found.network
+    if told == "daclip":
+        raise UserError(f"{path} holds a DA-CLIP, which restores nothing by itself: give the weights of a network")
+    return str(told)
 
 
 def process_of(weights: Path, sampling: Sampling | None = None) -> tuple[MeanRevertingSDE, Sampling]:
@@ -83,6 +117,59 @@ def process_of(weights: Path, sampling: Sampling | None = None) -> tuple[MeanRev
     return _process(metadata if "sde" in metadata else _with_process(metadata, load_state(path)), sampling)
 
 
+def _foreign(network: str, weights: Path | None) -> nn.Module:
+    from models.networks.foreign import build_foreign, load_spandrel
+
+    if network == SPANDREL and weights is not None:
+        path = weights_file(weights)
+        return load_spandrel(load_state(path), path)
+    module = build_foreign(network)
+    if weights is not None:
+        path = weights_file(weights)
+        load_into(module, load_state(path), f"the weights {path}")
+    return module
+
+
+def _filled(network: str, state: Mapping[str, Tensor], path: Path, arch: Mapping[str, Any] | None) -> nn.Module:
+    """Build a network of the catalogue and load its weights; what does not fit is told with what it may be."""
+    names = [owner.name for owner in owners(path)]
+    if names and network not in names:
+        raise UserError(
+            f"{path} is the file that was released with {names[0]!r}, byte for byte, not with {network!r}: "
+            f"use --network {names[0]}"
+        )
+    try:
+        own = adapted(network, state)
+        module = build(network, arch if arch is not None else _infer_arch(network, own, path))
+        load_into(module, own, f"the weights {path}")
+    except UserError as error:
+        raise UserError(f"{error}{_likelier(network, state)}") from None
+    return module
+
+
+def _likelier(network: str, state: Mapping[str, Tensor]) -> str:
+    """Return what to say about tensors that do not fit a network but another one."""
+    found = recognise(state)
+    if found is None or found.network == network:
+        return ""
+    if found.task == "daclip":
+        return "; these are the weights of a DA-CLIP: give them as --daclip"
+    agreement = next((one.agreement for one in matches(state) if one.network == found.network), 1.0)
+    if agreement == 1:
+        return f"; these are the weights of {found.network!r}: use --network {found.network}"
+    return f"; they come closest to {found.network!r}, with which {100 * agreement:.0f} % of the tensors agree"
+
+
+def _infer_arch(network: str, state: Mapping[str, Tensor], path: Path) -> dict[str, object]:
+    infer = getattr(NETWORKS.load(network), "infer_arch", None)
+    if infer is None:
+        raise UserError(f"{path} does not say its architecture: only weights written by `bench train` can be used here")
+    try:
+        return infer(state)
+    except (LookupError, ValueError, TypeError) as error:
+        raise UserError(f"{path} holds no weights of {network!r}: its names or shapes are others ({error!r})") from None
+
+
 def _process(metadata: Mapping[str, Any], sampling: Sampling | None) -> tuple[MeanRevertingSDE, Sampling]:
     sde = MeanRevertingSDE(**metadata["sde"]) if "sde" in metadata else MeanRevertingSDE()
     return sde, (sampling or Sampling()).filled(sampler=metadata.get("sampler"))
@@ -94,13 +181,6 @@ def _with_process(metadata: dict[str, Any], state: Mapping[str, Tensor]) -> dict
     # Files of the authors hold tensors alone; the process that they were trained on is known from their keys.
     found = official_defaults(state) or {}
     return {**{key: value for key, value in found.items() if key != "arch"}, **metadata}
-
-
-def _infer_arch(network: str, state: Mapping[str, Tensor], path: Path) -> dict[str, object]:
-    infer = getattr(NETWORKS.load(network), "infer_arch", None)
-    if infer is None:
-        raise UserError(f"{path} does not say its architecture: only weights written by `bench train` can be used here")
-    return infer(state)
 
 
 def _daclip_file(network: str, path: Path, metadata: Mapping[str, Any], given: Path | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from models.errors import UserError
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # Convolution kernels take scratch memory that no tensor shows, and allocators keep holes.
 MARGIN = 1.6
+GROWTH = 1.2
 RUNTIME = 512 * 2**20
 
 
@@ -62,9 +64,38 @@ class _LiveTensors(TorchDispatchMode):
             self.live -= size
 
 
+class _Resident(threading.Thread):
+    """Watches the size of this process from another thread: what kernels allocate is seen by no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._ended = threading.Event()
+        self.start_size = self.peak = resident()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.001):
+            self.peak = max(self.peak, resident())
+
+    def __enter__(self) -> _Resident:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+        self.peak = max(self.peak, resident())
+
+    @property
+    def grown(self) -> int:
+        return self.peak - self.start_size
+
+
 @torch.no_grad()
 def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int, device: torch.device) -> float:
     """Measure the working memory of a network per input pixel, on a small probe.
+
+    What its tensors take is counted, and by how much the process grows (on a CUDA device, what is allocated there); the
+    larger one counts.
 
     Arguments:
         apply: The network, as a function of images with shape `(B, 3, side, side)`.
@@ -78,7 +109,22 @@ def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int,
     probe = torch.zeros(batch, 3, side, side, device=device)
     with _LiveTensors() as count:
         apply(probe)
-    return MARGIN * count.peak / (side * side)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        apply(probe)
+        seen = torch.cuda.max_memory_allocated(device) - before
+    else:
+        with _Resident() as watch:
+            apply(probe)
+        seen = watch.grown
+    return max(MARGIN * count.peak, GROWTH * seen) / (side * side)
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process holds now; 0 where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.is_file() else 0
 
 
 def in_use(device: torch.device, parameters: int) -> int:
@@ -90,7 +136,4 @@ def in_use(device: torch.device, parameters: int) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    statm = Path("/proc/self/statm")
-    if statm.is_file():
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return parameters + RUNTIME
+    return resident() or parameters + RUNTIME

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,7 +21,8 @@ class Padding:
         multiple_of: Height and width must be multiples of this.
         minimum_size: Smallest height and width.
         mode: "reflect", "zero", "edge" or "grey".
-        sides: "end" for right and bottom, "both" for all four sides, the odd pixel at the end.
+        sides: "end" for right and bottom; "both" for all four sides, the odd pixel at the end; "even" for all four
+            sides alike, once an odd height or width has got one pixel more at the end.
         always: True to add a whole multiple where none is missing.
     """
 
@@ -52,14 +54,25 @@ def pad(batch: Tensor, padding: Padding) -> tuple[Tensor, int, int]:
         missing = padding.missing(size)
         if missing == 0:
             continue
-        before = missing // 2 if padding.sides == "both" else 0
+        # What has been added at the end first is reflected in turn.
+        steps = [(0, 1)] if padding.sides == "even" and size % 2 else []
+        missing -= len(steps)
+        before = 0 if padding.sides == "end" else missing // 2
         begin[dim - 2] = before
-        after = missing - before
-        extra = (before, after, 0, 0) if dim == 3 else (0, 0, before, after)
-        if padding.mode in CONSTANTS:
-            batch = F.pad(batch, extra, value=CONSTANTS[padding.mode])
-        else:
-            # A reflection needs more pixels than it adds; smaller images repeat their last row or column.
-            mirrored = padding.mode == "reflect" and max(before, after) < size
-            batch = F.pad(batch, extra, mode="reflect" if mirrored else "replicate")
+        for first, last in (*steps, (before, missing - before)):
+            batch = _extend(batch, dim, first, last, padding.mode)
     return batch, begin[0], begin[1]
+
+
+def _extend(batch: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
+    size = batch.shape[dim]
+    extra = (before, after, 0, 0) if dim == 3 else (0, 0, before, after)
+    if mode in CONSTANTS:
+        return F.pad(batch, extra, value=CONSTANTS[mode])
+    if mode != "reflect" or size == 1:
+        return F.pad(batch, extra, mode="replicate")
+    if max(before, after) < size:
+        return F.pad(batch, extra, mode="reflect")
+    # A reflection that needs more pixels than there are goes to and fro, as numpy's does.
+    place = torch.arange(-before, size + after, device=batch.device) % (2 * size - 2)
+    return batch.index_select(dim, torch.minimum(place, 2 * size - 2 - place))

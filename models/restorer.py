@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,8 @@ from models.diffusion.noise import KeyedNoise
 from models.diffusion.sampling import sample
 from models.diffusion.sde import MeanRevertingSDE
 from models.errors import UserError
-from models.networks import NETWORKS
+from models.networks.find import declared, find_network, is_foreign
+from models.networks.foreign import Foreign
 from models.padding import Padding
 from models.sampling import Sampling, pixel_keys
 
@@ -24,8 +24,8 @@ class Restorer(nn.Module):
     """Images in, restored images out.
 
     Arguments:
-        name: The network's name in the catalogue.
-        network: The network.
+        name: The network's name, see `models.networks.find.find_network`.
+        network: The network; what it says about its sizes overrides its card.
         daclip: Needed when the network is conditioned; it is frozen and stays in evaluation mode.
         sde: For sampled networks, the process that they were trained on; None for the published one.
         sampling: For sampled networks, how; None for the published way.
@@ -45,10 +45,10 @@ class Restorer(nn.Module):
         sampling: Sampling | None = None,
     ) -> None:
         super().__init__()
-        self.card = NETWORKS[name]
+        self.card = declared(find_network(name), network)
         if self.card.conditioning != "none" and daclip is None:
             raise UserError(f"network {name!r} needs a DA-CLIP: train one first and give its file or run as --daclip")
-        self.network = network
+        self.network = Foreign(name=name, module=network) if is_foreign(name) else network
         self.daclip = None
         if daclip is not None and self.card.conditioning != "none":
             expected = getattr(network, "embedding_dim", None) or daclip.embed_dim
@@ -73,8 +73,7 @@ class Restorer(nn.Module):
     @property
     def multiple_of(self) -> int:
         """What height and width must be multiples of."""
-        own: Any = getattr(self.network, "multiple_of", self.card.multiple_of)
-        return int(own)
+        return self.card.multiple_of
 
     @property
     def padding(self) -> Padding:

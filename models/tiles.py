@@ -1,15 +1,18 @@
-"""Padding a batch to a size that a network accepts, and cutting it into overlapping tiles that blend without seams."""
+"""Cutting a batch into tiles that join without seams: exactly where a network's reach is known, else by blending."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from models.errors import UserError
 from models.padding import Padding, pad
+
+SMALLEST_TILE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,30 +21,62 @@ class Fit:
 
     Arguments:
         padding: What sizes there are, and how an image is extended to one.
-        tile: Side of the tiles; None for the whole image at once.
-        overlap: Pixels that neighbouring tiles share. Over the middle half of them the tiles blend into each other; the
-            outer quarters are thrown away, because there a tile does not see its surroundings.
+        tile: Height and width of the tiles; None for the whole image at once. They are rounded down to accepted sizes.
+        overlap: Pixels that neighbouring tiles share where they are blended, rounded up to accepted sizes. Over the
+            middle half of them the tiles blend into each other; the outer quarters are thrown away, because there a
+            tile does not see its surroundings.
+        reach: How far the input can influence an output pixel, where that is known: then tiles overlap by as much, and
+            of each only the pixels that saw all their surroundings are used, so that the result is that of the whole
+            image.
 
     Raises:
         UserError: The overlap is negative, or the tile too small for it or for the network.
     """
 
     padding: Padding
-    tile: int | None = None
+    tile: tuple[int, int] | None = None
     overlap: int = 32
+    reach: int | None = None
 
     def __post_init__(self) -> None:
         if self.overlap < 0:
             raise UserError(f"the overlap of tiles cannot be negative (got {self.overlap})")
         if self.tile is None:
             return
-        multiple, least = self.padding.multiple_of, self.padding.minimum_size
-        object.__setattr__(self, "tile", self.tile // multiple * multiple)
-        if self.tile <= self.overlap or self.tile < least:
+        multiple, least = self.padding.multiple_of, self.least
+        height, width = (side // multiple * multiple for side in self.tile)
+        object.__setattr__(self, "tile", (height, width))
+        if min(height, width) < least:
             raise UserError(
-                f"tiles of {self.tile} pixels are too small: they must be larger than their overlap ({self.overlap}), "
-                f"a multiple of {multiple} and at least {least}"
+                f"tiles of {min(self.tile)} pixels are too small: they must be at least {least}, so that neighbours "
+                f"overlap by {self.shared}, and a multiple of {multiple}"
             )
+
+    @property
+    def margin(self) -> int:
+        """Pixels at each inner edge of a tile that an exact network needs to see but does not get right."""
+        return 0 if self.reach is None else _up(self.reach, self.padding.multiple_of)
+
+    @property
+    def shared(self) -> int:
+        """Pixels that neighbouring tiles share."""
+        return _up(self.overlap, self.padding.multiple_of) if self.reach is None else 2 * self.margin
+
+    @property
+    def least(self) -> int:
+        """Side of the smallest tile that makes headway."""
+        multiple = self.padding.multiple_of
+        return max(_up(self.padding.minimum_size, multiple), self.shared + multiple)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one side: from `begin` to `end`, of which `first` to `last` is used."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
 
 
 def apply_in_tiles(apply: Callable[[Tensor], Tensor], batch: Tensor, fit: Fit) -> Tensor:
@@ -53,44 +88,119 @@ def apply_in_tiles(apply: Callable[[Tensor], Tensor], batch: Tensor, fit: Fit) -
         fit: Accepted sizes, and the tiles.
 
     Returns:
-        The results with shape `(B, 3, H, W)`.
+        The results with shape `(B, 3, H, W)`, float32.
     """
     height, width = batch.shape[2:]
     padded, top, left = pad(batch, fit.padding)
     inside = (..., slice(top, top + height), slice(left, left + width))
-    if fit.tile is None or fit.tile >= max(padded.shape[2:]):
-        return apply(padded)[inside]
+    rows, columns = (spans(size, side, fit) for size, side in zip(padded.shape[2:], fit.tile or (0, 0), strict=True))
+    if len(rows) == len(columns) == 1:
+        return apply(padded)[inside].float()
     total = padded.new_zeros(len(padded), 3, *padded.shape[2:])
-    weights = padded.new_zeros(padded.shape[2:])
-    for upper, lower in _spans(padded.shape[2], fit.tile, fit.overlap, fit.padding.multiple_of):
-        for first, last in _spans(padded.shape[3], fit.tile, fit.overlap, fit.padding.multiple_of):
-            rows = _ramp(upper, lower, padded.shape[2], fit.overlap, padded.device)
-            columns = _ramp(first, last, padded.shape[3], fit.overlap, padded.device)
-            weight = rows[:, None] * columns
-            total[..., upper:lower, first:last] += weight * apply(padded[..., upper:lower, first:last])
-            weights[upper:lower, first:last] += weight
-    return (total / weights)[inside]
+    if fit.reach is not None:
+        for row in rows:
+            for column in columns:
+                part = apply(padded[..., row.begin : row.end, column.begin : column.end])
+                used = part[..., _used(row), _used(column)]
+                total[..., row.first : row.last, column.first : column.last] = used
+        return total[inside]
+    # The weights of a tile are a product of one along each side, and so is their sum over all tiles.
+    down, across = (_weights(part, fit.shared, padded) for part in (rows, columns))
+    for row, row_weight in zip(rows, down, strict=True):
+        for column, column_weight in zip(columns, across, strict=True):
+            part = apply(padded[..., row.begin : row.end, column.begin : column.end])
+            total[..., row.begin : row.end, column.begin : column.end] += part * row_weight[:, None] * column_weight
+    return total[inside]
 
 
-def _spans(size: int, tile: int, overlap: int, multiple: int) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of the tiles along one side; the last one ends with the image."""
-    if size <= tile:
-        yield 0, size
-        return
-    step = max(multiple, (tile - overlap) // multiple * multiple)
-    for begin in range(0, size - tile, step):
-        yield begin, begin + tile
-    yield size - tile, size
+def spans(size: int, tile: int, fit: Fit) -> list[Span]:
+    """Return the tiles along one side of `size` pixels; a tile of 0 pixels stands for the whole side."""
+    if tile == 0 or size <= tile:
+        return [Span(0, size, 0, size)]
+    return _blended(size, tile, fit) if fit.reach is None else _exact(size, tile, fit)
 
 
-def _ramp(begin: int, end: int, size: int, overlap: int, device: torch.device) -> Tensor:
+def area(size: tuple[int, int], fit: Fit) -> int:
+    """Return how many pixels are computed in all for an image of an accepted size."""
+    rows, columns = (spans(side, tile, fit) for side, tile in zip(size, fit.tile or (0, 0), strict=True))
+    return sum(row.end - row.begin for row in rows) * sum(column.end - column.begin for column in columns)
+
+
+def best_tile(size: tuple[int, int], pixels: int, fit: Fit) -> tuple[int, int] | None:
+    """Return height and width of the tiles of at most `pixels` pixels that compute the fewest pixels twice.
+
+    Arguments:
+        size: Height and width of the image, accepted by the network.
+        pixels: Largest area of a tile.
+        fit: How tiles join; its own tile does not matter.
+
+    Returns:
+        The tile, or None when not even the smallest has so few pixels.
+    """
+    multiple, least = fit.padding.multiple_of, smallest(fit)
+    step = max(multiple, 16 // multiple * multiple)
+    found: list[tuple[int, int, int]] = []
+    for height in range(least, max(least, size[0]) + step, step):
+        width = min(pixels // min(height, size[0]), max(least, size[1])) // multiple * multiple
+        if width >= min(least, size[1]):
+            tile = (height, max(width, least))
+            found.append((area(size, replace(fit, tile=tile)), *tile))
+    return min(found)[1:] if found else None
+
+
+def smallest(fit: Fit) -> int:
+    """Return the side of the smallest tile that is worth its margins."""
+    return max(fit.least, _up(SMALLEST_TILE, fit.padding.multiple_of))
+
+
+def _exact(size: int, tile: int, fit: Fit) -> list[Span]:
+    """Cut a side into tiles of which each hands over to the next where both see all that they need."""
+    found = []
+    begin = first = 0
+    while begin + tile < size:
+        last = begin + tile - fit.margin
+        found.append(Span(begin, begin + tile, first, last))
+        begin, first = last - fit.margin, last
+    # The last tile is as small as can be.
+    begin = min(begin, size - _up(fit.padding.minimum_size, fit.padding.multiple_of))
+    return [*found, Span(max(begin, 0), size, first, size)]
+
+
+def _blended(size: int, tile: int, fit: Fit) -> list[Span]:
+    """Cut a side into equal tiles, as few and then as small as cover it with the overlap that is asked for."""
+    multiple, shared = fit.padding.multiple_of, fit.shared
+    count = math.ceil((size - shared) / (tile - shared))
+    side = max(fit.least, _up(math.ceil((size + (count - 1) * shared) / count), multiple))
+    begins = [*(i * (side - shared) for i in range(count - 1)), size - side]
+    return [Span(begin, begin + side, begin, begin + side) for begin in begins]
+
+
+def _up(size: int, multiple: int) -> int:
+    return math.ceil(size / multiple) * multiple
+
+
+def _used(span: Span) -> slice:
+    return slice(span.first - span.begin, span.last - span.begin)
+
+
+def _weights(tiles: list[Span], overlap: int, like: Tensor) -> list[Tensor]:
+    """Return the weights of the pixels of tiles along one side; over all tiles they add up to 1 for every pixel."""
+    size = tiles[-1].end
+    ramps = [_ramp(span, size, overlap, like.device) for span in tiles]
+    total = torch.zeros(size, device=like.device)
+    for span, ramp in zip(tiles, ramps, strict=True):
+        total[span.begin : span.end] += ramp
+    return [ramp / total[span.begin : span.end] for span, ramp in zip(tiles, ramps, strict=True)]
+
+
+def _ramp(span: Span, size: int, overlap: int, device: torch.device) -> Tensor:
     """Return the weights of a tile's pixels along one side: 1 inside, falling to 0 towards its neighbours."""
-    position = torch.arange(end - begin, dtype=torch.float32, device=device) + 0.5
+    position = torch.arange(span.end - span.begin, dtype=torch.float32, device=device) + 0.5
     ramp = torch.ones_like(position)
     if overlap:
         rise = (position - overlap / 4) / max(overlap / 2, 1)
-        if begin > 0:
+        if span.begin > 0:
             ramp = ramp * rise.clamp(0, 1)
-        if end < size:
+        if span.end < size:
             ramp = ramp * rise.flip(0).clamp(0, 1)
     return ramp

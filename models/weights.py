@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +11,64 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.checkpoints.reading import is_safetensors, read_checkpoint
+from models.checkpoints.reading import Checkpoint, is_safetensors, missing_parts, read_checkpoint
 from models.errors import UserError
-from models.files import atomic_path
+from models.files import atomic_path, sha256_file, sha256_json
+from models.networks import NETWORKS
 
 FILE_NAME = "weights.safetensors"
 
 
 def weights_file(path: Path) -> Path:
-    """Return the weights file that `path` means: itself, or `weights.safetensors` when it is a run folder.
+    """Return the weights that `path` means: itself, or `weights.safetensors` when it is a run folder.
+
+    A folder that is a release in itself, in several files or as a graph model, is returned as it is.
 
     Raises:
         UserError: There is no such file.
     """
     if path.is_dir():
-        if not (path / FILE_NAME).is_file():
-            raise UserError(f"the folder {path} holds no {FILE_NAME}: give a run that has finished, or a weights file")
-        return path / FILE_NAME
+        if (path / FILE_NAME).is_file():
+            return path / FILE_NAME
+        if parts_in(path) or (path / "model.json").is_file():
+            return path
+        raise UserError(f"the folder {path} holds no {FILE_NAME}: give a run that has finished, or a weights file")
     if not path.is_file():
         raise UserError(f"weights not found: {path}")
     return path
 
 
-def load_state(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file or of a torch checkpoint.
+def parts_in(folder: Path) -> tuple[str, ...]:
+    """Return the file names of the release in several files that a folder holds, wholly or in part; else nothing."""
 
-    A checkpoint may nest them under "params_ema", "params" or "state_dict" (tried in this order), and their names may
-    begin with "module." (the first decides); both are removed. Nothing that a file contains is executed.
+    def present(parts: Sequence[str]) -> int:
+        return len(parts) - len(missing_parts(folder, parts))
+
+    best = max((card.parts for card in NETWORKS.values()), key=present, default=())
+    return best if present(best) else ()
+
+
+def weights_digest(path: Path) -> str:
+    """Return the SHA-256 of weights: of the file, or for a folder of the list of its files' names and digests."""
+    if path.is_dir():
+        return sha256_json([[file.name, sha256_file(file)] for file in _files(path)])
+    return sha256_file(path)
+
+
+def weights_size(path: Path) -> int:
+    """Return the length of weights in bytes; 0 when there are none."""
+    return sum(file.stat().st_size for file in _files(path)) if path.is_dir() else _length(path)
+
+
+def load_state(path: Path, *, nesting: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Read the tensors of a weights file of any kind, see `models.checkpoints.reading`.
+
+    A checkpoint may nest them under "params_ema", "params", "state_dict" and the like, and their names may begin with
+    "module." (the first decides); both are removed. Nothing that a file contains is executed.
 
     Arguments:
-        path: A file ending in .safetensors, or a torch checkpoint (.pth, .pt, .ckpt, .bin).
+        path: A weights file, or a folder that `weights_file` returned.
+        nesting: Keys under which the tensors may lie, tried before the usual ones.
 
     Returns:
         Tensors by name, on the CPU.
@@ -48,7 +76,22 @@ def load_state(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: The file is missing or damaged, asks for code to be run, or holds no tensors.
     """
-    return read_checkpoint(path).state
+    return read_weights(path, nesting=nesting).state
+
+
+def read_weights(path: Path, *, nesting: Sequence[str] = ()) -> Checkpoint:
+    """Read what `load_state` reads, with what lies beside the tensors."""
+    return read_checkpoint(path, nesting=nesting, parts=parts_in(path) if path.is_dir() else ())
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files that weights in a folder consist of."""
+    named = [folder / name for name in parts_in(folder)]
+    return sorted(named or [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")])
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _aliases(state: Mapping[str, Tensor]) -> dict[str, str]:
@@ -90,7 +133,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Raises:
         UserError: The file is missing or damaged.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"weights not found: {path}")
     if not is_safetensors(path):
         return {}

@@ -3,122 +3,153 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from benchmark.cli.sampler_options import chosen_sampling, sampler_options
 from models.errors import UserError
-from models.networks import NETWORKS
+from models.networks.find import find_network
+
+BATCH_ON_GPU = 8
 
 
 @click.command(
     name="restore",
     epilog="""\b
 Examples:
-  bench restore photo.jpg restored.png --network nafnet --weights runs/nafnet
+  bench restore photo.jpg restored.png --weights runs/nafnet
   bench restore photos/ restored/ --network nafnet-daclip --weights runs/nafnet-daclip --max-memory 4G
+  bench restore rainy/ derained/ --network prenet --weights PReNet_latest.pth --format jpg
   bench restore in.jpg out.png --network ir-sde-daclip --weights universal-ir.pth --daclip daclip_ViT-B-32.pt
-  bench restore in.jpg out.png --network ir-sde-daclip --weights runs/ir-sde-daclip --sampler mr-sde-2 --nfe 10""",
+  bench restore in.jpg out.png --network ir-sde-daclip --weights runs/ir-sde-daclip --sampler mr-sde-2 --nfe 10
+  bench restore in.jpg out.png --network my_networks:denoiser --weights mine.pth
+  bench restore in.jpg out.png --network spandrel --weights scunet_color_real_psnr.pth""",
 )
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--network", required=True, help="See bench list networks.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights file or run folder.")
+@click.option(
+    "--network",
+    help="See bench list networks; or package.module:factory, or spandrel.  [default: what the weights tell]",
+)
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights file, run folder, or folder of a release.")
 @click.option("--daclip", type=click.Path(path_type=Path), help="DA-CLIP of the network, when its metadata name none.")
 @click.option("--max-memory", metavar="SIZE", help="Memory that may be used, e.g. 4G; larger images are tiled.")
 @click.option("--tile", type=click.IntRange(min=16), help="Side of the tiles in pixels, instead of --max-memory.")
+@click.option("--check-tiles", is_flag=True, help="Restore tiled images whole too and tell by how much they differ.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="What the network computes in, where its card allows it.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    help=f"Images of the same size restored together.  [default: {BATCH_ON_GPU} on a GPU; 1 on a CPU or with tiles]",
+)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "jpg", "tif", "webp"]),
+    default="png",
+    show_default=True,
+    help="Of the files in the folder OUT; a single OUT tells by its ending.",
+)
+@click.option("--overwrite", is_flag=True, help="Restore images anew, and replace files that were not written here.")
 @sampler_options
 @click.option("--device", help="cpu, cuda, ...  [default: cuda when there is one, else cpu]")
 def command(
     source: Path,
     target: Path,
-    network: str,
+    network: str | None,
     weights: Path | None,
     daclip: Path | None,
     max_memory: str | None,
     tile: int | None,
+    check_tiles: bool,
+    precision: Literal["fp32", "bf16", "fp16"],
+    batch: int | None,
+    suffix: str,
+    overwrite: bool,
     sampler: str | None,
     nfe: int | None,
     prediction: Literal["data", "noise"] | None,
     seed: int | None,
     device: str | None,
 ) -> None:
-    """Restore the image IN to the file OUT, or every image of the folder IN into the folder OUT (as PNG).
+    """Restore the image IN to the file OUT, or every image of the folder IN into the folder OUT.
+
+    Grey images stay grey, alpha channels stay as they are, 16 bits stay 16 bits (PNG and TIFF), EXIF and colour
+    profile are kept; the picture is turned upright. A folder that was interrupted is taken up where it ended: what is
+    there from the same image and the same weights is not restored again.
 
     With a network that listens to DA-CLIP, the recognised degradation is printed for each image. Diffusion networks are
     sampled as their authors do unless --sampler or --nfe say otherwise; an image's noise follows from --seed and its
     pixels, so the same image always comes out the same.
     """
-    _ = NETWORKS[network]
+    if network is not None:
+        find_network(network)
+    elif weights is None:
+        raise UserError("give --network NAME (see bench list networks), or --weights FILE that tell their network")
     sampling = chosen_sampling(sampler, nfe, prediction, seed, network=network)
-    pairs = _files(source, target)
 
-    import torch
+    from benchmark.restored_files import Ledger, find_jobs
+
+    jobs = find_jobs(source, target, f".{suffix}")
 
     from benchmark.cli.train import best_device
     from benchmark.progress import progress_bar
-    from models.files import write_bytes
-    from models.images import encode_png, read, to_float, to_uint8
-    from models.inference import restore
-    from models.loading import load_restorer
+    from benchmark.restoring import Way, restore_files
+    from models.loading import load_restorer, network_of
     from models.memory import parse_memory
-    from models.vocabulary import DEGRADATIONS
 
     memory = parse_memory(max_memory) if max_memory else None
+    if network is None:
+        assert weights is not None
+        network = network_of(weights)
+        click.echo(f"these are weights of {network}")
     restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device(), sampling=sampling)
+    tiled = memory is not None or tile is not None
+    way = Way(
+        max_memory=memory,
+        tile=tile,
+        precision=precision,
+        batch=batch or (1 if tiled or restorer.device.type == "cpu" else BATCH_ON_GPU),
+        check_tiles=check_tiles,
+        overwrite=overwrite,
+    )
+    folder = source.is_dir() or target.is_dir()
+    ledger = Ledger(jobs[0].out.parent, _settings(restorer, network, weights, daclip, way)) if folder else None
     calls = restorer.nfe if restorer.card.sampler else 1
-    failed = 0
-    with progress_bar("restore" if calls == 1 else "restore, network calls", len(pairs) * calls) as progress:
-        for done, (file, out) in enumerate(pairs, start=1):
-            try:
-                image = torch.from_numpy(to_float(read(file))).permute(2, 0, 1).contiguous()
-            except UserError as error:
-                if len(pairs) == 1:
-                    raise
-                click.echo(f"left out: {error}", err=True)
-                failed += 1
-                continue
-            before = (done - 1) * calls
-            restored = restore(
-                restorer,
-                image,
-                max_memory=memory,
-                tile=tile,
-                progress=lambda made, before=before: progress(before + made),
-            )
-            write_bytes(out, encode_png(to_uint8(restored.permute(1, 2, 0).numpy())))
-            if restorer.daclip is not None:
-                word, probability = restorer.recognise(image, DEGRADATIONS)[0]
-                click.echo(f"{file.name}: {word} ({100 * probability:.0f} %)")
-            progress(done * calls)
-    click.echo(f"{len(pairs) - failed} restored to {target}")
-    if failed:
+    with progress_bar("restore" if calls == 1 else "restore, network calls", len(jobs) * calls) as progress:
+        tally = restore_files(
+            restorer,
+            jobs,
+            way,
+            ledger=ledger,
+            say=click.echo,
+            warn=lambda line: click.echo(line, err=True),
+            progress=progress,
+        )
+    there = f", {tally.there} were there already" if tally.there else ""
+    click.echo(f"{tally.restored} restored to {target}{there}")
+    if tally.failed:
         raise click.exceptions.Exit(1)
 
 
-def _files(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Return each input file with its output file.
+def _settings(restorer: Any, network: str, weights: Path | None, daclip: Path | None, way: Any) -> dict[str, Any]:
+    """Return all that restored pixels depend on besides the image."""
+    from benchmark.evaluate import sampler_facts
+    from models.weights import weights_digest, weights_file
 
-    Raises:
-        UserError: The input is missing, or input and output are of different kinds.
-    """
-    from models.images import list_images
-
-    if source.is_dir():
-        if target.is_file():
-            raise UserError(f"IN is a folder, so OUT must be one too, but {target} is a file")
-        pairs = [(file, target / f"{file.stem}.png") for file in list_images(source)]
-        taken: dict[Path, Path] = {}
-        for file, out in pairs:
-            if out in taken:
-                raise UserError(f"{taken[out].name} and {file.name} would both be written to {out.name}: rename one")
-            taken[out] = file
-        return pairs
-    if not source.is_file():
-        raise UserError(f"IN not found: {source}")
-    if target.is_dir():
-        return [(source, target / f"{source.stem}.png")]
-    if target.suffix.lower() != ".png":
-        raise UserError(f"OUT must end in .png (restored images are stored without loss), got {target.name}")
-    return [(source, target)]
+    digests = [None if path is None else weights_digest(weights_file(path)) for path in (weights, daclip)]
+    return {
+        "network": network,
+        "weights": digests,
+        "sampler": sampler_facts(restorer),
+        "seed": restorer.sampling.seed,
+        "precision": way.precision,
+        "tile": way.tile,
+    }

@@ -9,7 +9,7 @@ import click
 
 from models.diffusion.samplers import SAMPLERS
 from models.errors import UserError
-from models.networks import NETWORKS
+from models.networks.find import find_network
 
 if TYPE_CHECKING:
     from models.sampling import Sampling
@@ -69,7 +69,7 @@ def chosen_sampling(
     """
     if sampler is None and nfe is None and prediction is None and seed is None:
         return None
-    if network is not None and not NETWORKS[network].sampler:
+    if network is not None and not find_network(network).sampler:
         raise UserError(
             f"network {network} restores in one pass: --sampler, --nfe, --prediction and --seed are for diffusion "
             "networks"

@@ -1,4 +1,4 @@
-"""`bench weights`: convert, inspect and export weights files."""
+"""`bench weights`: fetch, convert, inspect and export weights files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from benchmark.cli.weights_get import get_command, list_command
 
 if TYPE_CHECKING:
     from models.checkpoints.describe import Description
@@ -18,13 +20,19 @@ MEGABYTE = 1_000_000
     name="weights",
     epilog="""\b
 Examples:
+  bench weights list
+  bench weights get inception lpips-alex
   bench weights convert daclip_ViT-B-32.pt daclip.safetensors
   bench weights convert universal-ir.pth universal-ir.safetensors --daclip daclip.safetensors
   bench weights inspect universal-ir.pth
   bench weights export runs/daclip daclip.pt""",
 )
 def command() -> None:
-    """Convert the authors' checkpoints, look into weights files, write ours in the authors' layout."""
+    """Fetch published weights, convert the authors' checkpoints, look into weights files, write the authors' layout."""
+
+
+command.add_command(list_command)
+command.add_command(get_command)
 
 
 @command.command("convert")
@@ -39,8 +47,8 @@ def command() -> None:
 def convert_command(source: Path, out: Path, daclip: Path | None, max_sigma: float | None) -> None:
     """Write the tensors of a checkpoint IN as safetensors, with origin and settings inside.
 
-    Reads the authors' training checkpoints (DA-CLIP, IR-SDE, Wild-IR, NAFNet) without running code found in them. The
-    optimiser's state and second copies of tensors are left out.
+    Reads the checkpoints of the authors of every network (bench list networks) and of DA-CLIP without running code
+    found in them. The optimiser's state and second copies of tensors are left out.
     """
     from benchmark.progress import progress_bar
     from models.checkpoints.convert import convert
@@ -86,13 +94,23 @@ def export_command(source: Path, out: Path) -> None:
     click.echo(f"{source} -> {out} ({_megabytes(out.stat().st_size)}), {len(state)} names")
 
 
+def _released(found: Description) -> str:
+    if found.official:
+        return found.official.name
+    files = [(card, file) for card in found.owners for file in card.files if file.sha256 == found.sha256]
+    whose = [f"{card.title}, {file.name}{f' ({file.about})' if file.about else ''}" for card, file in files]
+    return "; ".join(whose) or "no file whose digest is known"
+
+
 def _facts(found: Description) -> dict[str, Any]:
+    from models.weights import weights_size
+
     checkpoint = found.checkpoint
     return {
         "file": str(found.path),
-        "bytes": found.path.stat().st_size,
+        "bytes": weights_size(found.path),
         "sha256": found.sha256,
-        "released": found.official.name if found.official else "no file whose digest is known",
+        "released": _released(found),
         "network": found.metadata.get("network", "unknown"),
         "parameters": found.parameters,
         "tensors": len(checkpoint.state),

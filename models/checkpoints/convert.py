@@ -13,12 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoints.layouts import recognise
+from models.checkpoints.matching import adapted, owners
+from models.checkpoints.nesting import Checkpoint, tensor_bytes
 from models.checkpoints.official import by_digest, defaults_of
-from models.checkpoints.reading import Checkpoint, read_checkpoint, tensor_bytes
 from models.errors import UserError
 from models.files import sha256_file
 from models.run_weights import SCHEMA, version
-from models.weights import fitted, read_metadata, save_weights, weights_file
+from models.weights import (
+    fitted,
+    read_metadata,
+    read_weights,
+    save_weights,
+    weights_digest,
+    weights_file,
+    weights_size,
+)
 
 BLOCK = 1 << 23
 TWIN = "visual."
@@ -57,7 +66,7 @@ def convert(
     the prefix `module.` and the second copy of CLIP's image tower are left out.
 
     Arguments:
-        source: A checkpoint of the authors: DA-CLIP, a U-Net, NAFNet.
+        source: A checkpoint of the authors of any network of the catalogue, or of a DA-CLIP.
         out: The file to write, ending in .safetensors.
         daclip: The DA-CLIP that the network was trained with, to be found by later commands.
         max_sigma: Noise level that a U-Net was trained with, where it is not the published one.
@@ -68,23 +77,27 @@ def convert(
     """
     if out.suffix != ".safetensors":
         raise UserError(f"{out} must end in .safetensors, as that is what is written")
-    found = read_checkpoint(source)
+    found = read_weights(source)
     if read_metadata(source):
         raise UserError(f"{source} is one of our files already: there is nothing to convert")
-    layout = recognise(found.state)
+    owner = next((card.name for card in owners(source)), None)
+    layout = recognise(found.state, released=owner)
     if layout is None:
         names = ", ".join(list(found.state)[:3])
         raise UserError(f"{source} is of no network that can be converted (its first names are {names})")
     digest = _digest(source, progress)
-    origin = {"file": source.name, "sha256": digest, "bytes": source.stat().st_size}
+    origin = {"file": source.name, "sha256": digest, "bytes": weights_size(source)}
     state, twins = without_twins(found.state, source)
+    if layout.task == "restoration":
+        state = adapted(layout.network, state)
     fitted(skeleton(layout.network, layout.arch), state, f"the weights {source}")
     released = by_digest(digest)
     metadata = _settings(defaults_of(layout, released.name if released else source.name), out, daclip, max_sigma)
     dropped = {key: {"bytes": size} for key, size in found.left.items()}
     if twins:
         dropped["visual.*"] = {"tensors": len(twins), "bytes": tensor_bytes(twins)}
-    origin |= {"official": released.name if released else None, "dropped": dropped, "facts": found.facts}
+    official = released.name if released else source.name if owner else None
+    origin |= {"official": official, "dropped": dropped, "facts": found.facts}
     metadata |= {"step": _step(found), "source": origin, "tool": version()}
     kept = Converted(metadata=metadata, tensors=len(state), kept=tensor_bytes(state), written=0)
     if out.exists():
@@ -146,6 +159,8 @@ def _step(found: Checkpoint) -> int | None:
 
 
 def _digest(path: Path, progress: Callable[[int], None]) -> str:
+    if path.is_dir():
+        return weights_digest(path)
     digest, done = hashlib.sha256(), 0
     with open(path, "rb") as handle:
         while block := handle.read(BLOCK):

@@ -11,10 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from models.checkpoints.layouts import recognise
+from models.checkpoints.matching import owners
+from models.checkpoints.nesting import Checkpoint
 from models.checkpoints.official import OfficialFile, by_digest, defaults_of
-from models.checkpoints.reading import Checkpoint, read_checkpoint
-from models.files import sha256_file
-from models.weights import read_metadata, weights_file
+from models.networks import NetworkCard
+from models.weights import read_metadata, read_weights, weights_digest, weights_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class Description:
         checkpoint: Its tensors and what lies beside them.
         metadata: What our program stored in it, or what is known of such a file of the authors; empty when unknown.
         ours: Whether the metadata come from the file itself.
-        official: The released file that it is, byte for byte.
+        official: The released file of DA-CLIP's authors that it is, byte for byte.
+        owners: The networks of the catalogue that released exactly this file.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Description:
     metadata: dict[str, Any]
     ours: bool
     official: OfficialFile | None
+    owners: list[NetworkCard]
 
     @property
     def parameters(self) -> int:
@@ -67,11 +70,12 @@ def describe(source: Path) -> Description:
         UserError: The file is missing or damaged, asks for code to be run, or holds no tensors.
     """
     path = weights_file(source)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_weights(path)
     metadata = read_metadata(path)
-    digest = sha256_file(path)
+    digest = weights_digest(path)
+    cards = owners(path)
     released = by_digest(digest)
-    known = metadata or _known(checkpoint.state, released.name if released else path.name)
+    known = metadata or _known(checkpoint.state, released.name if released else path.name, cards)
     return Description(
         path=path,
         sha256=digest,
@@ -79,9 +83,10 @@ def describe(source: Path) -> Description:
         metadata=known,
         ours=bool(metadata),
         official=released,
+        owners=cards,
     )
 
 
-def _known(state: Mapping[str, Tensor], name: str) -> dict[str, Any]:
-    layout = recognise(state)
+def _known(state: Mapping[str, Tensor], name: str, owners: list[NetworkCard]) -> dict[str, Any]:
+    layout = recognise(state, released=owners[0].name if owners else None)
     return {} if layout is None else defaults_of(layout, name)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from models.checkpoints.matching import matches
 from models.daclip.config import infer
 from models.networks import NETWORKS
 
@@ -29,21 +30,21 @@ class Layout:
     arch: dict[str, Any]
 
 
-def recognise(state: Mapping[str, Tensor]) -> Layout | None:
+def recognise(state: Mapping[str, Tensor], *, released: str | None = None) -> Layout | None:
     """Say which network a state dict in the authors' layout belongs to, by its keys; None when to none that we know.
 
     Arguments:
         state: Tensors by name, without `module.` in front.
+        released: The network that is known to have been released with this file; it settles which of several networks
+            with the same names is meant.
     """
     if "visual_control.conv1.weight" in state:
         return Layout(task="daclip", network="daclip", arch={"clip": infer(state)})
     if "init_conv.weight" in state and "time_mlp.1.weight" in state:
         return _unet(state)
-    # Refusion's network has NAFNet's names too, and is told the time.
-    if {"intro.weight", "ending.weight"} <= state.keys() and "time_mlp.1.weight" not in state:
-        network = NETWORKS.load("nafnet")
-        return Layout(task="restoration", network="nafnet", arch=dict(network.infer_arch(state)))
-    return None
+    found = matches(state)
+    best = next((one for one in found if one.network == released), found[0] if found else None)
+    return None if best is None else Layout(task="restoration", network=best.network, arch=best.arch)
 
 
 def _unet(state: Mapping[str, Tensor]) -> Layout:

@@ -1,13 +1,13 @@
-"""Torch checkpoints and safetensors files, told apart by content and read without running code found in them."""
+"""Weights files of every kind, told apart by content and read without running code found in them."""
 
 from __future__ import annotations
 
 import _codecs
-import math
+import argparse
+import importlib
 import pickle
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 
+from models.checkpoints.nesting import NESTING as NESTING
+from models.checkpoints.nesting import Checkpoint as Checkpoint
+from models.checkpoints.nesting import tensor_bytes as tensor_bytes
+from models.checkpoints.nesting import unpack
 from models.errors import UserError
 
-NESTING = ("params_ema", "params", "state_dict")
-PREFIX = "module."
-# Training checkpoints keep the learning rate as a numpy scalar. These build numbers and nothing else.
+# Training checkpoints keep the learning rate as a numpy scalar, and their options. These build data and nothing else.
 SCALAR = np.float64(0).__reduce__()[0]
 NUMBERS = [
     np.dtype,
@@ -29,7 +30,14 @@ NUMBERS = [
     _codecs.encode,
     (SCALAR, "numpy.core.multiarray.scalar"),
     (SCALAR, "numpy._core.multiarray.scalar"),
+    argparse.Namespace,
 ]
+# Kinds of files with a reader of their own: its module, how it is asked whether a path is of its kind, and the reader.
+READERS = (
+    ("models.checkpoints.tfjs", "is_tfjs", "read_tfjs"),
+    ("models.checkpoints.flax_npz", "is_npz", "read_npz"),
+    ("models.checkpoints.caffemodel", "is_caffemodel", "read_caffemodel"),
+)
 # What people have in place of weights when a download went wrong, by how it begins.
 MISTAKEN = {
     b"<": "a web page",
@@ -38,33 +46,67 @@ MISTAKEN = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """What a file holds.
+def read_checkpoint(path: Path, *, nesting: Sequence[str] = (), parts: Sequence[str] = ()) -> Checkpoint:
+    """Read the tensors of a weights file, whatever its suffix; nothing that it contains is executed.
+
+    Known are safetensors, torch checkpoints, Caffe models, Flax archives (.npz) and the graph models of TensorFlow.js.
 
     Arguments:
-        state: Tensors by name, without `module.` in front, on the CPU; mapped from the file, not read.
-        nesting: The key under which they lay, or None when they were the whole file.
-        prefixed: Whether their names began with `module.`.
-        facts: Numbers and words beside them (`epoch`, `name`, `iter`, ...).
-        left: What else lay beside them, by key: the bytes of the tensors in it.
-    """
-
-    state: dict[str, Tensor]
-    nesting: str | None
-    prefixed: bool
-    facts: dict[str, int | float | str]
-    left: dict[str, int]
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read the tensors of a weights file, whatever its suffix; nothing that it contains is executed.
+        path: The file; the folder of a release that keeps its network in several files; the folder or the package of a
+            graph model.
+        nesting: Keys under which the tensors may lie, tried before the usual ones.
+        parts: The file names that a folder must hold; a tensor of a part is called `<stem>.<name>`.
 
     Raises:
         UserError: The file is missing or damaged, asks for code to be run, or holds no tensors.
     """
-    if not path.is_file():
+    if path.is_dir() and parts:
+        return _read_parts(path, parts, nesting)
+    if not path.exists():
         raise UserError(f"weights not found: {path}")
+    for place, ask, read in READERS:
+        module = importlib.import_module(place)
+        if getattr(module, ask)(path):
+            return unpack(getattr(module, read)(path), path, nesting=nesting)
+    if path.is_dir():
+        raise UserError(f"the folder {path} holds no weights that are known: give the weights file")
+    return unpack(_read_file(path), path, nesting=nesting)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Say whether a file begins as a safetensors file does; by its suffix when it is too short to tell."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as handle:
+        start = handle.read(9)
+    if start[:2] in (b"PK", b"\x80\x02"):
+        return False
+    return start[8:9] == b"{" or path.suffix == ".safetensors"
+
+
+def missing_parts(folder: Path, parts: Sequence[str]) -> list[str]:
+    """Return which files of a release in several parts a folder lacks."""
+    return [name for name in parts if not (folder / name).is_file()]
+
+
+def _read_parts(folder: Path, parts: Sequence[str], nesting: Sequence[str]) -> Checkpoint:
+    if missing := missing_parts(folder, parts):
+        raise UserError(
+            f"the folder {folder} lacks {', '.join(missing)}: the weights of this network are the files "
+            f"{', '.join(parts)}, all in one folder"
+        )
+    found = {Path(name).stem: read_checkpoint(folder / name, nesting=nesting) for name in parts}
+    first = next(iter(found.values()))
+    return Checkpoint(
+        state={f"{stem}.{key}": value for stem, part in found.items() for key, value in part.state.items()},
+        nesting=first.nesting,
+        prefixed=first.prefixed,
+        facts={f"{stem}.{key}": value for stem, part in found.items() for key, value in part.facts.items()},
+        left={f"{stem}.{key}": value for stem, part in found.items() for key, value in part.left.items()},
+    )
+
+
+def _read_file(path: Path) -> Any:
     with open(path, "rb") as handle:
         start = handle.read(64)
     for begin, what in MISTAKEN.items():
@@ -72,21 +114,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise UserError(f"{path} is {what}, not weights: download the file itself")
     if is_safetensors(path):
         try:
-            content: Any = load_file(path)
+            return load_file(path)
         except SafetensorError as error:
             raise UserError(f"not a whole safetensors file: {path} ({error})") from None
-    else:
-        content = _load_torch(path)
-    return _unpack(content, path)
-
-
-def is_safetensors(path: Path) -> bool:
-    """Say whether a file begins as a safetensors file does; by its suffix when it is too short to tell."""
-    with open(path, "rb") as handle:
-        start = handle.read(9)
-    if start[:2] in (b"PK", b"\x80\x02"):
-        return False
-    return start[8:9] == b"{" or path.suffix == ".safetensors"
+    return _load_torch(path)
 
 
 def _load_torch(path: Path) -> Any:
@@ -117,43 +148,3 @@ def _load_torch(path: Path) -> Any:
         OSError,
     ) as error:
         raise UserError(f"not a torch checkpoint, or a damaged one: {path} ({type(error).__name__})") from None
-
-
-def _unpack(content: Any, path: Path) -> Checkpoint:
-    nesting = None
-    around: Mapping[Any, Any] = {}
-    for key in NESTING:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            around, content, nesting = content, content[key], key
-            break
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{path} holds no state dict")
-    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if others:
-        raise UserError(f"{path} holds more than tensors ({', '.join(others[:3])}) and none of {', '.join(NESTING)}")
-    # The authors' loader looks at the first name alone.
-    prefixed = str(next(iter(content))).startswith(PREFIX)
-    beside = {str(key): value for key, value in around.items() if key != nesting}
-    plain = {key: _plain(value) for key, value in beside.items() if isinstance(value, int | float | str | np.generic)}
-    return Checkpoint(
-        state={str(key).removeprefix(PREFIX) if prefixed else str(key): value for key, value in content.items()},
-        nesting=nesting,
-        prefixed=prefixed,
-        facts=plain,
-        left={key: tensor_bytes(value) for key, value in beside.items() if key not in plain},
-    )
-
-
-def _plain(value: Any) -> int | float | str:
-    value = value.item() if isinstance(value, np.generic) else value
-    # JSON knows neither NaN nor infinity, nor what else a numpy scalar may hold.
-    return value if isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)) else str(value)
-
-
-def tensor_bytes(value: Any) -> int:
-    """Return the bytes of all tensors inside nested dictionaries and lists; a tensor with two names counts twice."""
-    if isinstance(value, Tensor):
-        return value.numel() * value.element_size()
-    if isinstance(value, Mapping):
-        return sum(tensor_bytes(part) for part in value.values())
-    return sum(tensor_bytes(part) for part in value) if isinstance(value, list | tuple) else 0

@@ -9,13 +9,15 @@ from torch import nn
 
 from models.errors import UserError, close_match
 from models.networks import NETWORKS
+from models.networks.find import is_foreign
+from models.networks.foreign import build_foreign
 
 
 def build(name: str, arch: Mapping[str, object]) -> nn.Module:
     """Build the network called `name` with freshly initialised weights.
 
     Arguments:
-        name: A name of the catalogue.
+        name: A name of the catalogue, or `package.module:factory`.
         arch: Constructor arguments; those left out take the defaults.
 
     Returns:
@@ -24,6 +26,10 @@ def build(name: str, arch: Mapping[str, object]) -> nn.Module:
     Raises:
         UserError: The name or an argument is unknown, or a value is refused.
     """
+    if is_foreign(name):
+        if arch:
+            raise UserError(f"network {name!r} is made without arguments, but {', '.join(arch)} came")
+        return build_foreign(name)
     cls = NETWORKS.load(name)
     # object's own signature, (*args, **kwargs), must not be taken for named arguments.
     known = [] if cls.__init__ is nn.Module.__init__ else list(inspect.signature(cls).parameters)

@@ -48,7 +48,8 @@ class NetworkCard:
         minimum_size: Smallest height and width that it works with.
         padding: How an image is extended to an accepted size: "reflect", "zero", "edge" (the last row repeated) or
             "grey" (0.5, which is zero for networks that work on [-1, 1]).
-        pad_sides: Where it is extended: at the "end" (right and bottom) or on "both" sides, the odd pixel at the end.
+        pad_sides: Where it is extended: at the "end" (right and bottom); on "both" sides, the odd pixel at the end; or
+            "even", on both sides alike once an odd size has got one pixel more at the end.
         pad_always: True when the authors' code adds a whole multiple even where none is missing.
         reach: How far, in pixels, the input can influence an output pixel; None when the whole image does (attention,
             pooling or normalisation over it). Tiles that overlap by enough are exact up to rounding where it is known.
@@ -60,6 +61,8 @@ class NetworkCard:
         weights_licence: Terms of the weights that its authors released.
         files: What its authors released.
         nesting: Keys under which a released checkpoint holds the state dict, tried in order, e.g. ("G",).
+        same_weights_as: Another network of the catalogue whose weights it takes, when it differs only in how it is run:
+            weights alone then mean that one.
         parts: File names of a release that keeps the network in several files; a folder of them is given as weights,
             and the tensors of a part are called `<stem>.<name>`.
         rounding: How its official writer turns outputs into 8 bits: "round" or "truncate".
@@ -78,7 +81,7 @@ class NetworkCard:
     multiple_of: int = 1
     minimum_size: int = 1
     padding: Literal["reflect", "zero", "edge", "grey"] = "reflect"
-    pad_sides: Literal["end", "both"] = "end"
+    pad_sides: Literal["end", "both", "even"] = "end"
     pad_always: bool = False
     reach: int | None = None
     tiles: Literal["exact", "close", "no"] = "close"
@@ -88,6 +91,7 @@ class NetworkCard:
     weights_licence: str = ""
     files: tuple[ReleasedFile, ...] = ()
     nesting: tuple[str, ...] = ()
+    same_weights_as: str = ""
     parts: tuple[str, ...] = ()
     rounding: Literal["round", "truncate"] = "round"
     sampler: bool = False

@@ -106,6 +106,10 @@ class NafShape(nn.Module):
         height, width = degraded.shape[2:]
         padding = (0, -width % self.multiple_of, 0, -height % self.multiple_of)
         image = F.pad(degraded, padding).contiguous(memory_format=torch.channels_last)
+        return (self.run(image, *context) + image)[..., :height, :width]
+
+    def run(self, image: Tensor, *context: Tensor) -> Tensor:
+        """Run the U-Net alone on an image of a size that the levels divide; `context` is handed to every block."""
         x = self.intro(image)
         skips: list[Tensor] = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
@@ -115,7 +119,7 @@ class NafShape(nn.Module):
         x = _run(self.middle_blks, x, context)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             x = _run(blocks, up(x) + skips.pop(), context)
-        return (self.ending(x) + image)[..., :height, :width]
+        return self.ending(x)
 
 
 def _run(blocks: nn.Module, x: Tensor, context: Iterable[Tensor]) -> Tensor:

@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-ARCHS: dict[str, dict[str, object]] = {}
+ARCHS: dict[str, dict[str, object]] = {
+    "enlightengan": {"width": 16},
+    "uretinex": {"width": 4, "rounds": 2},
+}

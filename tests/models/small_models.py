@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import archs_all_in_one
+import archs_baselines
 import archs_blur
 import archs_general
 import archs_haze
@@ -21,11 +22,12 @@ NAFNET = {"width": 8, "encoder_blocks": (1, 2), "middle_blocks": 1, "decoder_blo
 CONDITIONAL = {**NAFNET, "width": 32, "embedding_dim": 64, "prompt_dim": 16}
 UNET = {"width": 32, "multipliers": (1, 2)}
 ARCHS: dict[str, dict[str, object]] = {
-    "input": {},
+    **archs_baselines.ARCHS,
     "nafnet": NAFNET,
     "nafnet-degradation": CONDITIONAL,
     "nafnet-daclip": CONDITIONAL,
     "ir-sde": UNET,
+    "refusion": NAFNET,
     "ir-sde-daclip": {**UNET, "content_dim": 64, "degradation_dim": 64},
     # At half resolution a tiny image is one pixel, and a group norm needs more than one value a group.
     "wild-ir": {**UNET, "multipliers": (2, 2), "content_dim": 64},

@@ -1,35 +1,39 @@
-"""Laws that every network of the catalogue obeys; those that only sampled networks obey are in test_unet.py."""
+"""Laws that every network obeys that restores in one pass; those of sampled networks are in test_unet.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+from archs_baselines import NAMES as WITHOUT_WEIGHTS
 from small_models import ARCHS, shake
+from torch import Tensor
 
-from models.errors import UserError
-from models.layers import ChannelNorm, LayerNorm2d, scaled_conv
+from models.inference import restore
 from models.networks import NETWORKS
-from models.networks.build import build
-from models.networks.nafnet import NAFNet
-from models.networks.nafnet_conditional import ConditionalNAFNet
+from models.padding import pad
 from models.restorer import Restorer
 
 Make = Callable[..., Restorer]
 # Sampled networks predict noise: they are called with a state and a time as well, and start anywhere.
 ONE_PASS = [name for name, card in NETWORKS.items() if not card.sampler]
-LEARNERS = [name for name in ONE_PASS if ARCHS[name]]
-CONDITIONED = [name for name in ONE_PASS if NETWORKS[name].conditioning != "none"]
-SMALL: dict[str, Any] = {
-    "width": 32,
-    "encoder_blocks": (1, 1),
-    "decoder_blocks": (1, 1),
-    "embedding_dim": 64,
-    "prompt_dim": 16,
-}
+LEARNERS = [name for name in ONE_PASS if name not in WITHOUT_WEIGHTS]
+
+
+def accepted(restorer: Restorer, *, batch: int = 2, side: int = 32) -> Tensor:
+    """Random images of a size that the network takes, not square where it can be helped."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(batch, 3, side, side + 8, generator=generator)
+    return pad(images, restorer.padding)[0]
+
+
+def supervised(restorer: Restorer, images: Tensor) -> Sequence[Tensor]:
+    """What training compares with the clean image."""
+    predictions: Any = getattr(restorer.network, "predictions", None)
+    return (restorer(images),) if predictions is None else predictions(images)
 
 
 def test_every_card_has_a_small_architecture_for_these_tests() -> None:
@@ -38,127 +42,64 @@ def test_every_card_has_a_small_architecture_for_these_tests() -> None:
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_gradient_reaches_every_parameter(name: str, make: Make) -> None:
-    restorer = make(name).train()
-    images = torch.rand(2, 3, 32, 48)
-    output = restorer(images)
-    (output - torch.rand(2, 3, 32, 48)).pow(2).mean().backward()
-    silent = [k for k, p in restorer.network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert not silent
-    if restorer.daclip is not None:
-        assert all(p.grad is None for p in restorer.daclip.parameters())
-
-
-@pytest.mark.parametrize("name", ONE_PASS)
-def test_an_untrained_network_returns_its_input(name: str, make: Make) -> None:
-    images = torch.rand(2, 3, 33, 57)
-    assert torch.equal(make(name, shaken=False)(images), images)
-
-
-@pytest.mark.parametrize("name", LEARNERS)
-def test_an_untrained_network_starts_to_learn(name: str, make: Make) -> None:
-    restorer = make(name, shaken=False).train()
-    optimiser = torch.optim.AdamW(restorer.network.parameters(), lr=2e-3)
-    images = torch.rand(2, 3, 32, 32)
-    target = images * 0.5
-    losses = []
-    for _ in range(30):
-        loss = (restorer(images) - target).abs().mean()
-        optimiser.zero_grad()
+    exempt: Any = getattr(make(name).network, "without_gradient", ())
+    silent: set[str] | None = None
+    # In so small a network a rectifier may happen to be off; what is off for all of several weights is cut off.
+    for seed in range(6):
+        restorer = make(name).train()
+        shake(restorer.network, seed=seed, amount=0.1)
+        loss = torch.zeros(())
+        for output in supervised(restorer, accepted(restorer)):
+            loss = loss + (output - torch.rand(output.shape)).pow(2).mean()
         loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+        now = {k for k, p in restorer.network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0}
+        silent = now if silent is None else silent & now
+        if restorer.daclip is not None:
+            assert all(p.grad is None for p in restorer.daclip.parameters())
+        if not silent:
+            break
+    assert silent is not None
+    assert not [key for key in sorted(silent) if not any(re.search(pattern, key) for pattern in exempt)]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", LEARNERS)
+def test_what_training_supervises_ends_with_what_is_restored(name: str, make: Make) -> None:
+    restorer = make(name)
+    images = accepted(restorer)
+    outputs = supervised(restorer, images)
+    torch.testing.assert_close(outputs[-1], restorer(images), atol=1e-5, rtol=1e-5)
+    areas = [output.shape[2] * output.shape[3] for output in outputs]
+    assert max(areas) == areas[-1] == images.shape[2] * images.shape[3]
+    assert all(output.shape[:2] == images.shape[:2] for output in outputs)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", ONE_PASS)
 def test_a_batch_gives_what_its_images_give_alone(name: str, make: Make) -> None:
     restorer = make(name)
-    images = torch.rand(3, 3, 24, 40)
+    images = accepted(restorer, batch=3, side=24)
     together = restorer(images)
     alone = torch.cat([restorer(image[None]) for image in images])
-    torch.testing.assert_close(together, alone, atol=2e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_card_states_what_the_default_architecture_needs(name: str) -> None:
-    with torch.device("meta"):
-        network = build(name, {})
-    assert network.multiple_of == NETWORKS[name].multiple_of
-
-
-def test_the_architecture_of_a_nafnet_is_read_off_its_keys() -> None:
-    arch = {"width": 4, "encoder_blocks": [2, 1, 0], "middle_blocks": 3, "decoder_blocks": [1, 0, 2]}
-    network = build("nafnet", arch)
-    assert NAFNet.infer_arch(network.state_dict()) == arch
-    with pytest.raises(UserError, match="not the weights of a NAFNet"):
-        NAFNet.infer_arch({"conv.weight": torch.zeros(1)})
-
-
-def test_a_nafnet_fills_odd_sizes_with_zeros_and_crops() -> None:
-    network = shake(build("nafnet", ARCHS["nafnet"]))
-    images = torch.rand(1, 3, 13, 10)
-    expected = network(F.pad(images, (0, 2, 0, 3)))[..., :13, :10]
-    torch.testing.assert_close(network(images), expected)
-
-
-def blocks_that_attend(cross: str) -> list[str]:
-    network = ConditionalNAFNet(**SMALL, middle_blocks=1, cross=cross)
-    return [name for name, module in network.named_modules() if getattr(module, "cross", False)]
-
-
-def test_attention_to_the_content_sits_where_the_option_says() -> None:
-    assert blocks_that_attend("none") == []
-    assert blocks_that_attend("middle") == ["middle_blks.0"]
-    assert blocks_that_attend("middle+deepest") == ["encoders.1.0", "decoders.0.0", "middle_blks.0"]
+    torch.testing.assert_close(together, alone, atol=2e-5 * max(1.0, float(alone.abs().max())), rtol=1e-5)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", CONDITIONED)
-def test_the_embeddings_that_a_card_names_change_the_output(name: str, make: Make) -> None:
+@pytest.mark.parametrize("name", ONE_PASS)
+def test_the_same_image_always_gives_the_same_output(name: str, make: Make) -> None:
     restorer = make(name)
-    images = torch.rand(1, 3, 16, 16)
-    embeddings = restorer.embed(images)
-    assert embeddings is not None
-    content, degradation = embeddings
-    output = restorer.apply_network(images, (content, degradation))
-    assert not torch.allclose(output, restorer.apply_network(images, (content, degradation + 1)), atol=1e-5)
-    moved = restorer.apply_network(images, (content + 1, degradation))
-    assert torch.equal(output, moved) == (NETWORKS[name].conditioning == "degradation")
+    image = torch.rand(3, 41, 30)
+    kept = image.clone()
+    assert torch.equal(restore(restorer, image), restore(restorer, image))
+    assert torch.equal(image, kept)
+    assert torch.equal(restore(restorer, image), restore(make(name), image))
 
 
-def test_norms_and_folded_factors_equal_their_definitions() -> None:
-    x = torch.randn(2, 6, 5, 7)
-    centred = x - x.mean(1, keepdim=True)
-    normed = centred / (x.var(1, correction=0, keepdim=True) + 1e-6).sqrt()
-    norm: Any = shake(LayerNorm2d(6))
-    torch.testing.assert_close(norm(x), normed * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1))
-    gained: Any = shake(ChannelNorm(6, eps=1e-6))
-    torch.testing.assert_close(gained(x), normed * gained.g)
-    conv, factor = torch.nn.Conv2d(6, 4, 1), torch.randn(1, 4, 1, 1)
-    torch.testing.assert_close(scaled_conv(conv, factor, x), factor * conv(x))
-
-
-@pytest.mark.parametrize(
-    ("name", "arch", "message"),
-    [
-        ("nafent", {}, "did you mean 'nafnet'"),
-        ("nafnet", {"widht": 8}, "did you mean 'width'"),
-        ("input", {"width": 8}, "known: none"),
-        ("nafnet", {"width": "wide"}, "cannot be built"),
-        ("nafnet", {"encoder_blocks": [1]}, "as many encoder levels"),
-        ("nafnet-daclip", {"cross": "midle"}, "did you mean 'middle'"),
-        ("nafnet-daclip", {"prompt_dim": 7}, "even number"),
-        ("nafnet-daclip", {"width": 2}, "multiple of 32"),
-        ("nafnet-degradation", {"cross": "middle"}, "no argument 'cross'"),
-    ],
-)
-def test_a_wrong_architecture_is_refused_in_one_sentence(name: str, arch: dict[str, object], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        build(name, arch)
-
-
-def test_missing_content_is_refused() -> None:
-    network = ConditionalNAFNet(**SMALL)
-    with pytest.raises(ValueError, match="content"):
-        network(torch.rand(1, 3, 8, 8), degradation=torch.rand(1, 64))
+@torch.no_grad()
+@pytest.mark.parametrize("name", LEARNERS)
+def test_restoring_leaves_no_trace_in_the_network(name: str, make: Make) -> None:
+    restorer = make(name)
+    before = {key: value.clone() for key, value in restorer.network.state_dict().items()}
+    restore(restorer, torch.rand(3, 40, 40))
+    after = restorer.network.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items())

@@ -25,6 +25,7 @@ from models.diffusion.reverse import optimum_state, optimum_std, reverse_mean, r
 from models.diffusion.sampling import integrate, make_sampler
 from models.diffusion.sde import MeanRevertingSDE
 from models.networks.nafnet import NAFNet
+from models.networks.refusion import Refusion
 from models.networks.unet import ConditionalUNet, PlainUNet, WildUNet
 
 SMALL = {"encoder_blocks": (1, 1, 1, 28), "middle_blocks": 1, "decoder_blocks": (1, 1, 1, 1)}
@@ -37,6 +38,7 @@ BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
     "nafnet_w64_2_2_4_8": lambda: NAFNet(width=64, **LARGE),
     "irsde_unet": lambda: PlainUNet(multipliers=(2, 4, 8, 16)),
     "irsde_unet_nf32_d5": lambda: PlainUNet(width=32, multipliers=(2, 4, 8, 16, 32)),
+    "refusion_nafnet_w64": Refusion,
     "daclip_universal_unet": ConditionalUNet,
     "daclip_wild_unet": WildUNet,
     "daclip_vit_b_32": lambda: build_daclip(clip="ViT-B-32", pretrained=None),
@@ -155,6 +157,7 @@ def call_sde(module: None, case: dict[str, Any], inputs: dict[str, Any]) -> Any:
 CALLS: dict[str, Callable[..., Any]] = {
     "irsde_unet": call_unet,
     "irsde_unet_nf32_d5": call_unet,
+    "refusion_nafnet_w64": call_unet,
     "daclip_universal_unet": call_unet,
     "daclip_wild_unet": call_unet,
     "daclip_vit_b_32": call_daclip,

@@ -7,8 +7,36 @@ from typing import Any
 
 import torch
 
-BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {}
+from models.networks.deblurgan import DeblurGan
+from models.networks.deblurganv2 import DeblurGanV2Inception, DeblurGanV2MobileNet
+from models.networks.deepdeblur import DeepDeblur
+from models.networks.nafnet_local import NAFNetLocal
 
-CALLS: dict[str, Callable[..., Any]] = {}
+BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
+    "deepdeblur": DeepDeblur,
+    "deblurgan": DeblurGan,
+    "deblurganv2_inception": DeblurGanV2Inception,
+    "deblurganv2_mobilenet": DeblurGanV2MobileNet,
+    "nafnet_local_w32_default": lambda: NAFNetLocal(width=32),
+    "nafnet_local_w32_train64": lambda: NAFNetLocal(width=32, train_size=64),
+}
+
+
+def call_published(module: Any, case: dict[str, Any], inputs: dict[str, Any]) -> Any:
+    """Call a network on the scale of its authors."""
+    return module.published(*(torch.from_numpy(array) for array in inputs.values()))
+
+
+def call_pyramid(module: DeepDeblur, case: dict[str, Any], inputs: dict[str, Any]) -> list[torch.Tensor]:
+    """Restore a pyramid, finest first."""
+    return module.published([torch.from_numpy(array) for array in inputs.values()])
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "deepdeblur": call_pyramid,
+    "deblurgan": call_published,
+    "deblurganv2_inception": call_published,
+    "deblurganv2_mobilenet": call_published,
+}
 
 RENAMES: dict[str, Callable[[str], str]] = {}

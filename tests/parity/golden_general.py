@@ -7,8 +7,32 @@ from typing import Any
 
 import torch
 
-BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {}
+from models.networks.maxim import MAXIM
+from models.networks.maxim_names import published_name
+from models.networks.mirnet import MIRNet
+from models.networks.mprnet import MPRNet
 
-CALLS: dict[str, Callable[..., Any]] = {}
+BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
+    "maxim_s2": MAXIM,
+    "maxim_s3": lambda: MAXIM(stages=3),
+    "mirnet": MIRNet,
+    "mprnet": MPRNet,
+}
 
-RENAMES: dict[str, Callable[[str], str]] = {}
+
+def call_maxim(module: MAXIM, case: dict[str, Any], inputs: dict[str, Any]) -> list[torch.Tensor]:
+    """Return the result and then all others, stage by stage; the published arrays are NHWC."""
+    (x,) = inputs.values()
+    *others, last = module.predictions(torch.from_numpy(x).permute(0, 3, 1, 2))
+    return [image.permute(0, 2, 3, 1) for image in (last, *others)]
+
+
+def call_mprnet(module: MPRNet, case: dict[str, Any], inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+    """Return the result and then the earlier stages, the last one first, as published."""
+    (x,) = inputs.values()
+    return module.predictions(torch.from_numpy(x))[::-1]
+
+
+CALLS: dict[str, Callable[..., Any]] = {"maxim_s2": call_maxim, "maxim_s3": call_maxim, "mprnet": call_mprnet}
+
+RENAMES: dict[str, Callable[[str], str]] = {"maxim_s2": published_name, "maxim_s3": published_name}

@@ -19,6 +19,18 @@ CARDS: tuple[NetworkCard, ...] = (
         summary="A U-Net that undoes a diffusion from the clean to the degraded image, told nothing else.",
     ),
     NetworkCard(
+        name="refusion",
+        target="models.networks.refusion:Refusion",
+        title="Refusion",
+        paper="Refusion: Enabling Large-Size Realistic Image Restoration with Latent-Space Diffusion Models, "
+        "Luo et al., CVPR Workshops 2023",
+        year=2023,
+        url="https://arxiv.org/abs/2304.08291",
+        weights_licence="MIT",
+        sampler=True,
+        summary="The SDE of IR-SDE with a NAFNet that is told the time, lighter than the U-Net.",
+    ),
+    NetworkCard(
         name="ir-sde-daclip",
         target="models.networks.unet:ConditionalUNet",
         title="IR-SDE + DA-CLIP",

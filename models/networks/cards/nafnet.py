@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.networks.card import NetworkCard
+from models.networks.card import NetworkCard, ReleasedFile
 
 _DACLIP = "Controlling Vision-Language Models for Multi-Task Image Restoration, Luo et al., ICLR 2024"
 
@@ -17,7 +17,34 @@ CARDS: tuple[NetworkCard, ...] = (
         multiple_of=16,
         padding="zero",
         weights_licence="MIT",
+        files=(
+            ReleasedFile(name="NAFNet-GoPro-width32.pth", about="GoPro"),
+            ReleasedFile(name="NAFNet-GoPro-width64.pth", about="GoPro"),
+            ReleasedFile(name="NAFNet-REDS-width64.pth", about="REDS"),
+            ReleasedFile(name="NAFNet-SIDD-width32.pth", about="SIDD"),
+            ReleasedFile(name="NAFNet-SIDD-width64.pth", about="SIDD"),
+        ),
+        nesting=("params",),
         summary="A U-Net of blocks without activation functions, told nothing about the degradation.",
+    ),
+    NetworkCard(
+        name="nafnet-local",
+        same_weights_as="nafnet",
+        target="models.networks.nafnet_local:NAFNetLocal",
+        title="NAFNet (local)",
+        paper="Improving Image Restoration by Revisiting Global Information Aggregation, Chu et al., ECCV 2022",
+        year=2022,
+        url="https://arxiv.org/abs/2112.04491",
+        multiple_of=16,
+        padding="zero",
+        weights_licence="MIT",
+        files=(
+            ReleasedFile(name="NAFNet-GoPro-width32.pth", about="GoPro"),
+            ReleasedFile(name="NAFNet-GoPro-width64.pth", about="GoPro"),
+            ReleasedFile(name="NAFNet-REDS-width64.pth", about="REDS"),
+        ),
+        nesting=("params",),
+        summary="NAFNet tested as on GoPro: it averages over windows like its training patches, not over the image.",
     ),
     NetworkCard(
         name="nafnet-degradation",

@@ -1,0 +1,81 @@
+"""Which networks of the catalogue a set of tensors fits, and how well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.errors import UserError
+from models.files import sha256_file
+from models.networks import NETWORKS, NetworkCard
+from models.networks.build import build
+
+# Below this share of agreeing tensors, a network is not worth naming.
+LIKELY = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """How well tensors fit a network.
+
+    Arguments:
+        network: Its name.
+        arch: Its constructor arguments, read off the tensors.
+        agreement: Share of all names, of the tensors and of the network, that both have with the same shape.
+    """
+
+    network: str
+    arch: dict[str, Any]
+    agreement: float
+
+
+def adapted(network: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a network under our names, where its authors' file has others.
+
+    Raises:
+        UserError: They are not of this network.
+    """
+    adapt = getattr(NETWORKS.load(network), "published_state", None)
+    return dict(state if adapt is None else adapt(state))
+
+
+def match(network: str, state: Mapping[str, Tensor]) -> Match | None:
+    """Say how well tensors fit a network; None when its architecture cannot be read off them."""
+    infer = getattr(NETWORKS.load(network), "infer_arch", None)
+    if infer is None:
+        return None
+    try:
+        own = adapted(network, state)
+        arch = dict(infer(own))
+        with torch.device("meta"):
+            expected = build(network, arch).state_dict()
+    except (UserError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError):
+        # Tensors of another network: whatever their reading stumbled over, this is not the one.
+        return None
+    same = sum(key in own and own[key].shape == value.shape for key, value in expected.items())
+    return Match(network=network, arch=arch, agreement=same / max(1, len(own.keys() | expected.keys())))
+
+
+def matches(state: Mapping[str, Tensor]) -> list[Match]:
+    """Return the networks that restore in one pass and that tensors fit, best first, in the catalogue's order."""
+    found = [match(name, state) for name, card in NETWORKS.items() if not card.sampler]
+    likely = [one for one in found if one is not None and one.agreement >= LIKELY]
+    return sorted(likely, key=lambda one: -one.agreement)
+
+
+def owners(path: Path) -> list[NetworkCard]:
+    """Return the cards of the networks that released exactly this file."""
+    if not path.is_file():
+        return []
+    size = path.stat().st_size
+    # Only a file of the right length is worth the time that a digest takes.
+    known = [(card, file) for card in NETWORKS.values() for file in card.files if file.sha256]
+    if not any(file.size in (None, size) for _, file in known):
+        return []
+    digest = sha256_file(path)
+    return [card for card, file in known if file.sha256 == digest]

@@ -1,0 +1,1 @@
+"""Classical methods as networks without weights: what learning has to beat."""

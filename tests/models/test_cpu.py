@@ -1,0 +1,108 @@
+"""What the settings for a CPU change, each seen in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.cpu import available_cores
+
+FAULTS = """
+import resource, torch
+from models.networks.nafnet import NAFNet
+torch.set_num_threads(1)
+network = NAFNet(width=16, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))
+images = torch.rand(1, 3, 384, 384)
+with torch.inference_mode():
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        network(images)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def run(code: str, *arguments: str, **environment: str) -> list[str]:
+    """Run code in a fresh process and return the words that it prints."""
+    root = Path(__file__).parents[2]
+    made = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.split()
+
+
+def test_numbers_too_small_for_a_processor_become_zero_and_others_stay() -> None:
+    code = """
+import torch
+from models.cpu import tune_cpu
+small, least = torch.full((4096,), 1e-39), torch.full((4096,), 2e-38)
+before = (small * 1).count_nonzero().item()
+settings = tune_cpu()
+print(before, settings.denormals, (small * 1).count_nonzero().item(), (least * 1).eq(least).sum().item())
+"""
+    assert run(code) == ["4096", "True", "0", "4096"]
+
+
+def test_threads_that_start_later_flush_as_well() -> None:
+    code = """
+from models.cpu import tune_cpu
+tune_cpu()
+import torch
+torch.set_num_threads(4)
+print((torch.full((2**22,), 1e-39) * 1).count_nonzero().item())
+"""
+    assert run(code) == ["0"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be told to keep its buffers")
+def test_freed_buffers_are_used_again_instead_of_asked_for_again() -> None:
+    asked = int(run(FAULTS)[-1])
+    kept = int(run(f"from models.cpu import keep_buffers\nassert keep_buffers()\n{FAULTS}")[-1])
+    # Pages that the second pass is given anew: without the setting, those of all of its maps.
+    assert asked > 1000
+    assert kept < asked / 10
+
+
+def test_numbers_do_not_change() -> None:
+    code = """
+import sys, torch
+from models.cpu import tune_cpu
+if sys.argv[1] == "tuned":
+    tune_cpu()
+torch.set_num_threads(1)
+torch.manual_seed(0)
+network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.GELU(), torch.nn.Conv2d(16, 3, 3))
+print(*network(torch.rand(1, 3, 24, 24)).flatten()[:50].tolist())
+"""
+    assert run(code, "tuned") == run(code, "plain")
+
+
+@pytest.mark.parametrize(("environment", "at_most"), [({}, available_cores()), ({"OMP_NUM_THREADS": "1"}, 1)])
+def test_there_is_a_thread_a_core_or_as_many_as_asked_for(environment: dict[str, str], at_most: int) -> None:
+    threads = int(run("from models.cpu import tune_cpu\nprint(tune_cpu().threads)", **environment)[0])
+    assert 1 <= threads <= at_most
+
+
+def test_commands_that_run_networks_are_tuned_and_help_is_not() -> None:
+    code = """
+import sys
+from benchmark.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stop:
+    assert stop.code == (0 if "--help" in sys.argv else 2)
+if "torch" in sys.modules:
+    import torch
+    print("flushed", (torch.full((8,), 1e-39) * 1).count_nonzero().item())
+else:
+    print("untouched")
+"""
+    assert run(code, "restore", "missing.png", "out.png", "--network", "nafnet")[-2:] == ["flushed", "0"]
+    assert run(code, "restore", "--help")[-1] == "untouched"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmark.cache_fill import clear_stale, fill_cache
+from benchmark.cache_plan import plan_cache
 from benchmark.dataset import Dataset
-from models.errors import UserError
-from models.files import read_json, write_json
-from models.images import decode
+from models.files import read_json
+
+FORMAT = 3
+"""Of the cache; folders of other formats are stale."""
 
 
 class DecodedCache:
@@ -33,14 +35,26 @@ class DecodedCache:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def key(self, position: int) -> str:
+        """Return the key of a row."""
+        return self.rows[position]["key"]
+
+    def shape(self, position: int) -> tuple[int, int]:
+        """Return height and width of a row's images."""
+        row = self.rows[position]
+        return row["height"], row["width"]
+
+    def degraded(self, position: int) -> np.ndarray:
+        """Return the degraded image of a row, a read-only view with shape `(H, W, 3)`, uint8."""
+        return self._view(position, "degraded")
+
+    def clean(self, position: int) -> np.ndarray:
+        """Return the clean image of a row, a read-only view with shape `(H, W, 3)`, uint8."""
+        return self._view(position, "clean")
+
     def pair(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Return `(degraded, clean)` of a row, each a read-only view with shape `(H, W, 3)`."""
-        row = self.rows[position]
-        shape = (row["height"], row["width"], 3)
-        size = shape[0] * shape[1] * 3
-        degraded = self._pixels[row["degraded"] : row["degraded"] + size].reshape(shape)
-        clean = self._pixels[row["clean"] : row["clean"] + size].reshape(shape)
-        return degraded, clean
+        return self.degraded(position), self.clean(position)
 
     def positions(self) -> dict[str, np.ndarray]:
         """Return the row numbers of each degradation."""
@@ -49,70 +63,63 @@ class DecodedCache:
             found.setdefault(row["degradation"], []).append(number)
         return {word: np.asarray(numbers) for word, numbers in found.items()}
 
+    def _view(self, position: int, role: str) -> np.ndarray:
+        row = self.rows[position]
+        shape = (row["height"], row["width"], 3)
+        return self._pixels[row[role] : row[role] + shape[0] * shape[1] * 3].reshape(shape)
+
 
 def cache_size(dataset: Dataset, split: str) -> int:
     """Return the bytes that the cache of a split takes on disk."""
-    clean: dict[str, int] = {}
-    total = 0
-    for row in dataset.index(split):
-        size = row["width"] * row["height"] * 3
-        total += size
-        clean[row["clean_sha256"]] = size
-    return total + sum(clean.values())
+    return plan_cache(dataset.index(split))[1]
 
 
-def open_cache(dataset: Dataset, split: str, *, progress: Callable[[int], None] = lambda done: None) -> DecodedCache:
+def open_cache(
+    dataset: Dataset,
+    split: str,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> DecodedCache:
     """Return the cache of a split, decoding the images first when it is not there yet.
+
+    Several processes may ask at once, as those of one training do: one decodes, the others wait. A killed decoding is
+    continued by the next. A cache of a dataset that has been rebuilt since is stale, and removed.
 
     Arguments:
         dataset: The dataset.
         split: `"train"` or `"test"`.
+        workers: Processes that decode, 0 for none but this one; None for as many as there are processors when the set
+            is large, else 0.
         progress: Called with the number of pairs decoded.
+        announce: Called with a sentence that tells the size, before anything is decoded.
 
     Raises:
-        UserError: The disk has no room for it.
+        UserError: The disk has no room for it, the folder cannot be written, or an image cannot be decoded.
     """
+    facts = dataset.split(split)
     root = dataset.folder / ".cache"
-    folder = root / f"{split}-{dataset.split(split)['digest'][:16]}-v2"
-    if (folder / "index.json").is_file():
-        progress(dataset.split(split)["rows"])
-        return DecodedCache(folder)
-    need = cache_size(dataset, split)
-    root.mkdir(exist_ok=True)
-    if need > shutil.disk_usage(root).free:
-        raise UserError(f"decoding {split} needs {need / 1e9:.1f} GB in {root}, more than is free: make room first")
-    partial = root / f".{folder.name}.{os.getpid()}.partial"
-    partial.mkdir()
-    try:
-        _fill(dataset, split, partial, progress)
-        if not folder.exists():
-            os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    folder = root / f"{split}-{facts['digest'][:16]}-v{FORMAT}"
+    if not is_whole(folder, facts["digest"]):
+        fill_cache(
+            dataset,
+            split,
+            folder,
+            whole=lambda: is_whole(folder, facts["digest"]),
+            workers=workers,
+            progress=progress,
+            announce=announce,
+        )
+        clear_stale(root, split, keep=folder)
+    progress(facts["rows"])
     return DecodedCache(folder)
 
 
-def _fill(dataset: Dataset, split: str, folder: Path, progress: Callable[[int], None]) -> None:
-    offsets: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
-    columns = ["key", "degradation", "degradations", "width", "height", "clean_sha256", "degraded", "clean"]
-    with open(folder / "pixels.u8", "wb") as handle:
-        for number, row in enumerate(dataset.rows(split, columns), start=1):
-            degraded_at = handle.tell()
-            handle.write(decode(row["degraded"]["bytes"]).tobytes())
-            if row["clean_sha256"] not in offsets:
-                offsets[row["clean_sha256"]] = handle.tell()
-                handle.write(decode(row["clean"]["bytes"]).tobytes())
-            rows.append(
-                {
-                    "key": row["key"],
-                    "degradation": row["degradation"],
-                    "words": ", ".join(row["degradations"]),
-                    "width": row["width"],
-                    "height": row["height"],
-                    "degraded": degraded_at,
-                    "clean": offsets[row["clean_sha256"]],
-                }
-            )
-            progress(number)
-    write_json(folder / "index.json", {"rows": rows})
+def is_whole(folder: Path, digest: str) -> bool:
+    """Tell whether a folder holds a finished cache of the split with that digest, with all its pixels."""
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        return index["digest"] == digest and (folder / "pixels.u8").stat().st_size == index["bytes"]
+    except (OSError, ValueError, KeyError):
+        return False

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from models.errors import UserError
 from models.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @click.command(
@@ -16,7 +23,10 @@ Examples:
   bench train daclip --data datasets/demo --out runs/daclip --preset demo
   bench train nafnet --data datasets/demo --out runs/nafnet --preset demo --set optimizer.lr=5e-4
   bench train nafnet-daclip --data datasets/demo --out runs/nafnet-daclip --preset demo --daclip runs/daclip
-  bench train ir-sde-daclip --data datasets/lol --out runs/lol --daclip runs/daclip --set arch.degradation_dim=null""",
+  bench train nafnet --data datasets/demo --out runs/checked --preset demo --set 'validation={every: 60, held_out: 0.1}'
+  bench train nafnet --data datasets/lol --out runs/lol --init runs/nafnet --set optimizer.lr=5e-5
+  bench train nafnet --data datasets/paper --out runs/nafnet --devices 8 --precision bf16
+  torchrun --nnodes 2 --nproc-per-node 8 ... $(which bench) train nafnet --data datasets/paper --out runs/nafnet""",
 )
 @click.argument("network", metavar="NETWORK")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="A dataset folder.")
@@ -26,7 +36,21 @@ Examples:
 @click.option("--seed", type=click.IntRange(min=0), help="Seed, instead of the recipe's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Any setting of the recipe; repeatable.")
 @click.option("--daclip", type=click.Path(path_type=Path), help="Run or weights of the DA-CLIP to listen to.")
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: cuda when there is one, else cpu]")
+@click.option("--init", type=click.Path(path_type=Path), help="Run or weights to start from.")
+@click.option("--partial", is_flag=True, help="Start from those tensors of --init that fit, and say which do not.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps  [default: cuda when there is one, else cpu]")
+@click.option("--devices", type=click.IntRange(min=1), help="Processes on each node, one a device.  [default: 1]")
+@click.option("--num-nodes", type=click.IntRange(min=1), help="Machines that train together.  [default: 1]")
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "ddp", "fsdp"]),
+    default="auto",
+    show_default=True,
+    help="How several processes share the work: copies of the weights, or shards of them.",
+)
+@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), help="Instead of the recipe's.")
+@click.option("--workers", type=click.IntRange(min=0), help="Threads that prepare batches ahead.")
+@click.option("--wandb", metavar="PROJECT", help="Also send the numbers to Weights & Biases (pip install wandb).")
 def command(
     network: str,
     data: Path,
@@ -36,33 +60,94 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     daclip: Path | None,
+    init: Path | None,
+    partial: bool,
     device: str | None,
+    devices: int | None,
+    num_nodes: int | None,
+    strategy: str,
+    precision: str | None,
+    workers: int | None,
+    wandb: str | None,
 ) -> None:
     """Train NETWORK (see bench list recipes) on the training split of a dataset.
 
     Writes weights.safetensors, recipe.yaml, events.jsonl and TensorBoard files into the run folder. It can be killed at
-    any moment; the same command continues from the newest checkpoint.
+    any moment; the same command continues from the newest checkpoint. Ctrl-C and SIGTERM save first.
     """
     card = RECIPES[network]
     from benchmark.dataset import Dataset
     from benchmark.progress import progress_bar
     from benchmark.train import train
-    from models.training.recipe import load_recipe
+    from models.training.devices import make_fabric
+    from models.training.recipe import load_recipe, recipe_yaml
 
-    if max_steps is not None:
-        overrides = (*overrides, f"steps={max_steps}")
-    if seed is not None:
-        overrides = (*overrides, f"seed={seed}")
+    for key, value in (("steps", max_steps), ("seed", seed), ("precision", precision)):
+        if value is not None:
+            overrides = (*overrides, f"{key}={value}")
     recipe = load_recipe(network, preset=preset, overrides=overrides)
+    if partial and init is None:
+        raise UserError("--partial says how to start from weights: give them as --init")
     dataset = Dataset(data)
+    fabric = make_fabric(
+        device=device or best_device(),
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy=strategy,
+        precision=recipe.precision,
+    )
+    fabric.launch()
+    first = fabric.is_global_zero
+    quiet: Any = nullcontext(lambda *_: None)
+    if first:
+        click.echo(recipe_yaml(recipe, defaults=False), err=True, nl=False)
     with (
-        progress_bar("decode", dataset.split("train")["rows"]) as decoding,
-        progress_bar(f"train {card.title}", recipe.steps) as progress,
+        _one_voice(fabric),
+        progress_bar("decode", dataset.split("train")["rows"]) if first else quiet as decoding,
+        progress_bar(f"train {card.title}", recipe.steps) if first else quiet as progress,
     ):
         manifest = train(
-            recipe, dataset, out, daclip=daclip, device=device or best_device(), decoding=decoding, progress=progress
+            recipe,
+            dataset,
+            out,
+            fabric=fabric,
+            daclip=daclip,
+            init=init,
+            partial=partial,
+            workers=workers,
+            wandb=wandb,
+            decoding=decoding,
+            progress=progress,
+            say=_say if first else lambda sentence: None,
         )
-    click.echo(f"{card.title}: {manifest['steps']} steps, {out / 'weights.safetensors'}")
+    if first:
+        click.echo(f"{card.title}: {manifest['steps']} steps, {out / 'weights.safetensors'}")
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+@contextmanager
+def _one_voice(fabric: Fabric) -> Iterator[None]:
+    """Let only the first of several processes say what went wrong; a run that was asked to stop says how to go on."""
+    from torch import distributed as dist
+
+    from models.training.together import Stopped
+
+    try:
+        yield
+    except Stopped as stop:
+        if fabric.is_global_zero:
+            _say(f"{stop}: the same command continues from there")
+        raise click.exceptions.Exit(128 + stop.number) from None
+    except UserError:
+        if fabric.is_global_zero:
+            raise
+        raise click.exceptions.Exit(2) from None
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def best_device() -> str:

@@ -40,7 +40,7 @@ def build_speed() -> dict[str, Any]:
     workers = default_workers()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        files = _write_mosaics(root, IMAGES, SIZE)
+        files = write_mosaics(root, IMAGES, SIZE)
         started = time.perf_counter()
         _plain_loop(files, root / "plain")
         plain = time.perf_counter() - started
@@ -81,25 +81,28 @@ def _samples(files: list[Path]) -> list[Sample]:
     ]
 
 
-def _write_mosaics(root: Path, count: int, size: tuple[int, int]) -> list[Path]:
+def write_mosaics(root: Path, count: int, size: tuple[int, int]) -> list[Path]:
     """Write `count` PNG files of `size`, each a different mosaic of the embedded photos at their own resolution."""
-    photos = [photo.pixels() for photo in PHOTOS]
     generator = np.random.default_rng(0)
     files = []
     for number in range(count):
-        canvas = np.zeros((*size, 3), np.uint8)
-        for top in range(0, size[0], 320):
-            for left in range(0, size[1], 400):
-                photo = photos[int(generator.integers(len(photos)))]
-                part = photo[: size[0] - top, : size[1] - left][:320, :400]
-                part = np.pad(
-                    part, ((0, max(0, 320 - part.shape[0])), (0, max(0, 400 - part.shape[1])), (0, 0)), "wrap"
-                )
-                room = canvas[top : top + 320, left : left + 400]
-                room[:] = part[: room.shape[0], : room.shape[1]]
         files.append(root / f"{number:04d}.png")
-        files[-1].write_bytes(encode_png(canvas))
+        files[-1].write_bytes(encode_png(mosaic(generator, size)))
     return files
+
+
+def mosaic(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Return pieces of the embedded photos, drawn at random, as one uint8 RGB image of this height and width."""
+    photos = [photo.pixels() for photo in PHOTOS]
+    canvas = np.zeros((*size, 3), np.uint8)
+    for top in range(0, size[0], 320):
+        for left in range(0, size[1], 400):
+            photo = photos[int(generator.integers(len(photos)))]
+            part = photo[: size[0] - top, : size[1] - left][:320, :400]
+            part = np.pad(part, ((0, max(0, 320 - part.shape[0])), (0, max(0, 400 - part.shape[1])), (0, 0)), "wrap")
+            room = canvas[top : top + 320, left : left + 400]
+            room[:] = part[: room.shape[0], : room.shape[1]]
+    return canvas
 
 
 def _plain_loop(files: list[Path], out: Path) -> None:
@@ -132,7 +135,7 @@ def report_memory(pairs: int) -> None:
     """Build `pairs` pairs in this process and print its peak memory in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        files = _write_mosaics(root, 10, MEMORY_SIZE)
+        files = write_mosaics(root, 10, MEMORY_SIZE)
         many = []
         for number in range(pairs // len(SPECS)):
             many.append(root / f"copy-{number}.png")

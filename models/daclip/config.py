@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import open_clip
 from torch import Tensor
 
 from models.errors import UserError, close_match
@@ -29,6 +28,9 @@ def resolve(clip: str | Mapping[str, object]) -> dict[str, Any]:
     Raises:
         UserError: The name or a key is unknown, or the towers are not plain transformers.
     """
+    # Imported where it is needed: it takes 250 MB and seconds, and most networks need no CLIP.
+    import open_clip
+
     config: dict[str, Any] | None
     if isinstance(clip, str):
         config = open_clip.get_model_config(clip) if ":" not in clip else None
@@ -98,6 +100,8 @@ def infer(state: Mapping[str, Tensor]) -> dict[str, object]:
 
 def _heads(config: Mapping[str, Any]) -> tuple[int, int]:
     """Return the width of the image tower's heads and the number of the text tower's."""
+    import open_clip
+
     vision, text = config["vision_cfg"], config["text_cfg"]
     for name in open_clip.list_models():
         known = open_clip.get_model_config(name) or {}

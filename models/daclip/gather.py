@@ -11,6 +11,11 @@ from torch import distributed as dist
 from models.daclip.controller import Features
 
 
+def processes() -> int:
+    """Return the number of processes that train together; 1 without a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
 def gather(features: Features, labels: Tensor, *, with_gradient: bool = False) -> tuple[Features, Tensor]:
     """Collect features and labels of all processes, in the order of their ranks; without a process group, as they are.
 
@@ -27,7 +32,7 @@ def gather(features: Features, labels: Tensor, *, with_gradient: bool = False) -
     Returns:
         Features and labels with `W * B` rows.
     """
-    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+    if processes() == 1:
         return features, labels
     rows = [features.content, features.degradation, features.caption, features.degradation_text]
     widths = [part.shape[1] for part in rows]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import open_clip
 import torch
 from torch import Tensor
 
@@ -21,6 +20,8 @@ def tokenise(texts: Sequence[str], *, context_length: int = CONTEXT_LENGTH) -> T
     Returns:
         Token ids with shape `(N, context_length)`, int64, padded with zeros.
     """
+    import open_clip  # most networks need no CLIP, and it takes 250 MB and seconds
+
     return open_clip.tokenize(list(texts), context_length=context_length)
 
 

@@ -70,6 +70,7 @@ def optimum_path_loss(
     degraded: Tensor,
     generator: torch.Generator,
     distance: str = "l1",
+    place: tuple[int, int] | None = None,
 ) -> Tensor:
     """Return the training loss of a batch: a random step and random noise for each image.
 
@@ -80,6 +81,8 @@ def optimum_path_loss(
         degraded: Degraded images with the same shape.
         generator: Source of randomness on the CPU; steps are drawn first, then the noise.
         distance: "l1" or "l2" (squared).
+        place: For a part of a batch, the slot of its first image and the number of slots: it gets what it would have
+            got within the whole.
 
     Returns:
         The loss.
@@ -88,8 +91,10 @@ def optimum_path_loss(
         Image Restoration with Mean-Reverting Stochastic Differential Equations (Luo et al., 2023)
             https://arxiv.org/abs/2301.11699
     """
-    time = torch.randint(1, sde.last + 1, (clean.shape[0],), generator=generator).to(clean.device)
-    noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(clean)
+    first, total = place or (0, len(clean))
+    rows = slice(first, first + len(clean))
+    time = torch.randint(1, sde.last + 1, (total,), generator=generator)[rows].to(clean.device)
+    noise = torch.randn((total, *clean.shape[1:]), generator=generator, dtype=torch.float32)[rows].to(clean)
     state = sde.diffuse(clean, degraded, time, noise=noise)
     told = time.to(torch.float32) * sde.time_scale
     return path_error(

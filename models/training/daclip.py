@@ -10,12 +10,12 @@ from torch import Tensor
 
 from models.daclip.build import build_daclip
 from models.daclip.chunks import chunked_features, clean_content
-from models.daclip.gather import gather
+from models.daclip.gather import gather, processes
 from models.daclip.loss import clamp_logit_scale, daclip_loss, degradation_loss_floor
 from models.errors import UserError, close_match
 from models.run_weights import save_run_weights
-from models.training.loop import Batch, Task
 from models.training.recipe import Recipe
+from models.training.task import Batch, Scores, Task, first_and_total
 
 ARCH = ("clip", "pretrained", "official_init")
 LOSSES = ("contrastive", "multi-positive")
@@ -58,6 +58,12 @@ class DaClipTask:
             batch: `image`, `text` and `label`; with `content_l1` also `clean`, the same crops of the clean images.
         """
         recipe, daclip = self._recipe, self.trainable
+        total_rows = first_and_total(batch, len(batch["image"]))[1]
+        if total_rows != len(batch["image"]) * processes():
+            raise UserError(
+                f"recipe {recipe.name}: a contrastive loss compares the whole batch, so batch_size={total_rows} must "
+                f"be a multiple of the {processes()} processes, with accumulate=1 (chunk_size saves memory)"
+            )
         features = chunked_features(daclip, batch["image"], batch["text"], chunk_size=recipe.chunk_size)
         together, labels = gather(features, batch["label"], with_gradient=recipe.gather_gradients)
         merged = recipe.loss == "multi-positive"
@@ -74,6 +80,12 @@ class DaClipTask:
             numbers["content_l1"] = distance.detach()
             total = total + recipe.content_l1 * distance
         return total, numbers
+
+    def validate(self, batch: Batch) -> Scores:
+        """Return for each image whether its degradation is told from the others in the batch (1) or not (0)."""
+        features = self.trainable(batch["image"], batch["text"])
+        nearest = (features.degradation @ features.degradation_text.T).argmax(dim=1)
+        return Scores({"accuracy": (batch["label"][nearest] == batch["label"]).float()})
 
     def after_step(self) -> None:
         """Keep the logit scale within its bounds."""

@@ -16,9 +16,12 @@ from models.networks import NETWORKS
 from models.networks.build import build
 from models.restorer import Restorer
 from models.run_weights import save_run_weights
-from models.training.loop import Batch, Task
-from models.training.recipe import Diffusion, Recipe
+from models.sampling import Sampling
+from models.training.recipe import Recipe
 from models.training.restoration import take_daclip
+from models.training.scores import restoration_scores
+from models.training.settings import Diffusion
+from models.training.task import Batch, Scores, Task, first_and_total
 
 LOSS = "optimum-path"
 
@@ -49,7 +52,10 @@ class DiffusionTask:
                 arch.setdefault("degradation_dim", listened.embed_dim)
         self._recipe, self._arch, self._daclip = recipe, arch, daclip
         self.sde = MeanRevertingSDE(**(recipe.sde or Diffusion()).model_dump())
-        self.trainable = Restorer(name=card.name, network=build(card.name, arch), daclip=listened, sde=self.sde)
+        sampling = Sampling(nfe=recipe.validation.nfe if recipe.validation else None)
+        self.trainable = Restorer(
+            name=card.name, network=build(card.name, arch), daclip=listened, sde=self.sde, sampling=sampling
+        )
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Return the optimum-path loss of a batch `{"degraded", "clean", "seed"}`.
@@ -64,8 +70,13 @@ class DiffusionTask:
             clean=batch["clean"],
             degraded=degraded,
             generator=torch.Generator().manual_seed(int(batch["seed"])),
+            place=first_and_total(batch, len(degraded)),
         )
         return loss, {}
+
+    def validate(self, batch: Batch) -> Scores:
+        """Return the PSNR of each sampled image of a batch `{"degraded", "clean"}`."""
+        return restoration_scores(self.trainable, batch)
 
     def after_step(self) -> None:
         """Nothing has to hold after a step."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from models.training.recipe import Ema
+from models.training.settings import Ema
+from models.training.together import alike
 
 # ema-pytorch's own defaults, which the authors left as they are.
 COPY_UNTIL = 100
@@ -73,4 +75,18 @@ class MovingAverage:
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over a saved average."""
         for name, value in state.items():
-            self.state[name].copy_(value)
+            self.state[name].copy_(alike(value, self.state[name]))
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the module have the average instead of its weights while the block runs."""
+        live = {name: value.detach().clone() for name, value in self._live.items()}
+        try:
+            with torch.no_grad():
+                for name, value in self._live.items():
+                    value.copy_(self.state[name])
+            yield
+        finally:
+            with torch.no_grad():
+                for name, value in self._live.items():
+                    value.copy_(live[name])

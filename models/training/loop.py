@@ -1,66 +1,27 @@
-"""The loop that fits every task: step, log, save, resume to the bit."""
+"""Fitting a task: what a run folder holds, and what makes it whole."""
 
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
-from models.files import atomic_path, read_json, sha256_file, single_writer, write_json, write_text
-from models.training.ema import MovingAverage
-from models.training.events import EventLog
-from models.training.recipe import Recipe, recipe_yaml
+from models.files import read_json, sha256_file, single_writer, write_json, write_text
+from models.training.checkpoint import checkpoint_files
+from models.training.devices import make_fabric
+from models.training.outside import Outside
+from models.training.randomness import seed_everything
+from models.training.recipe import OPERATIONAL, Recipe, recipe_yaml
+from models.training.run import Run
+from models.training.start import start_from
+from models.training.task import Batches, Task
+from models.training.together import on_first
 
-Batch = Mapping[str, Tensor]
-Batches = Callable[[int], Iterator[Batch]]
-
-
-class Task(Protocol):
-    """What is fitted."""
-
-    @property
-    def trainable(self) -> nn.Module:
-        """The module whose parameters are optimised, averaged and checkpointed."""
-        ...
-
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Return the loss of a batch and further numbers for the log."""
-        ...
-
-    def after_step(self) -> None:
-        """Run what must hold after every optimiser step."""
-        ...
-
-    def save(self, path: Path, *, facts: Mapping[str, Any]) -> None:
-        """Write the final weights with `facts` in their metadata."""
-        ...
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Return the learning rate of a step (counted from 0): linear warm-up, then cosine to the minimum."""
-    top, low, warm = recipe.optimizer.lr, recipe.schedule.minimum_lr, recipe.schedule.warmup_steps
-    if step < warm:
-        return top * (step + 1) / warm
-    part = (step - warm) / max(recipe.steps - warm, 1)
-    return low + (top - low) * 0.5 * (1 + math.cos(math.pi * part))
-
-
-def make_optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.AdamW:
-    """Return AdamW over the trainable parameters; gains, biases and scalars are not decayed."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    settings = recipe.optimizer
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, eps=settings.eps)
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def fit(
@@ -72,137 +33,122 @@ def fit(
     dataset: Mapping[str, Any],
     tool: str,
     device: str = "cpu",
-    progress: Callable[[int], None] = lambda done: None,
+    fabric: Fabric | None = None,
+    init: Path | None = None,
+    partial: bool = False,
+    outside: Outside | None = None,
 ) -> dict[str, Any]:
     """Fit a task and write `weights.safetensors`, `recipe.yaml`, `events.jsonl` and, last, `manifest.json`.
 
     An interrupted run continues from its newest checkpoint. Batches are a function of the step alone, so it ends with
-    the same weights, bit for bit on a CPU with the same number of threads.
+    the same weights, bit for bit on a CPU with the same number of threads. In several processes, this is called in each
+    of them; the first one writes.
 
     Arguments:
-        make_task: Makes the task; called after the generator of torch has been seeded from the recipe.
-        batches: Returns the endless iterator of batches that starts at a given step.
+        make_task: Makes the task; called after all generators have been seeded from the recipe.
+        batches: Returns the endless iterator of this process's batches that starts at a given step.
         recipe: What to do.
         out: The run folder.
         dataset: What the data is (its digest), stored with the weights.
         tool: Version of this project, stored with the weights.
-        device: Where the task runs.
-        progress: Called with the number of steps done.
+        device: Where the task runs, when `fabric` is None.
+        fabric: Devices and processes, launched; one process on `device` when None.
+        init: Weights file or run to start from.
+        partial: Whether only some of its tensors need to fit.
+        outside: What the run is told and tells: validation images, names of rows, progress.
 
     Returns:
         The run's manifest.
 
     Raises:
-        UserError: The folder holds another run, or the loss is no longer a finite number.
+        UserError: The folder holds another run, or the loss is no longer a number or far above what it was.
+        Stopped: SIGINT or SIGTERM came, and the run has saved where it is.
     """
-    identity = {"recipe": recipe.model_dump(mode="json"), "dataset": dict(dataset)}
-    with single_writer(out):
-        if (out / "manifest.json").is_file():
-            manifest = read_json(out / "manifest.json", "run manifest")
-            _refuse_other(out, manifest["run"], identity)
-            if sha256_file(out / "weights.safetensors") == manifest["weights_sha256"]:
-                progress(recipe.steps)
-                return manifest
-        if (out / "run.json").is_file():
-            _refuse_other(out, read_json(out / "run.json", "run description"), identity)
-        write_json(out / "run.json", identity)
-        write_text(out / "recipe.yaml", recipe_yaml(recipe))
-        torch.manual_seed(recipe.seed)
+    fabric = fabric or make_fabric(device=device, precision=recipe.precision)
+    outside = outside or Outside()
+    data = dict(dataset)
+    if init is not None:
+        data["init_sha256"] = on_first(fabric, lambda: _digest_of_start(init))
+    identity = {"recipe": recipe.model_dump(mode="json"), "dataset": data}
+    with _writer(fabric, out):
+        finished = on_first(fabric, lambda: _finished_run(out, identity))
+        if finished is not None:
+            outside.progress(finished["steps"], "")
+            return finished
+        seed_everything(recipe.seed)
         task = make_task()
-        _run(task, batches, recipe, out, device=device, progress=progress)
-        task.save(out / "weights.safetensors", facts={**identity, "step": recipe.steps, "tool": tool})
-        manifest = {
-            "schema": 1,
-            "run": identity,
-            "weights_sha256": sha256_file(out / "weights.safetensors"),
-            "steps": recipe.steps,
-            "tool": tool,
-        }
-        write_json(out / "manifest.json", manifest)
-        (out / "checkpoint.pt").unlink(missing_ok=True)
-        return manifest
+        if init is not None:
+            for line in start_from(getattr(task.trainable, "network", task.trainable), init, partial=partial):
+                if fabric.is_global_zero:
+                    outside.say(line)
+        run = Run(
+            task,
+            recipe,
+            out,
+            fabric=fabric,
+            outside=outside,
+            identity={"recipe": recipe.identity(), "dataset": data},
+            facts={**identity, "tool": tool},
+            make_task=make_task,
+        )
+        # Only now that all could be made: a mistake in the recipe leaves nothing that its correction differs from.
+        on_first(fabric, lambda: _describe(out, recipe, identity))
+        steps = run.go(batches)
+        run.save_weights(out / "weights.safetensors", step=steps)
+        return on_first(fabric, lambda: _finish(out, identity, steps=steps, tool=tool))
 
 
-def _run(
-    task: Task, batches: Batches, recipe: Recipe, out: Path, *, device: str, progress: Callable[[int], None]
-) -> None:
-    module = task.trainable.to(device).train()
-    optimizer = make_optimizer(recipe, module)
-    average = MovingAverage(module, recipe.ema) if recipe.ema else None
-    start = _resume(out / "checkpoint.pt", module, optimizer, average)
-    log = EventLog(out, keep_until=start)
-    progress(start)
-    source = batches(start)
-    clock, logged = time.monotonic(), start
-    for step in range(start, recipe.steps):
-        batch = {name: value.to(device) for name, value in next(source).items()}
-        rate = learning_rate(recipe, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss, numbers = task.loss(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        task.after_step()
-        if average is not None:
-            average.update(step + 1)
-        done = step + 1
-        progress(done)
-        if done % recipe.log_every == 0 or done == recipe.steps:
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise UserError(
-                    f"the loss became {value} at step {done} of {recipe.name}: the newest checkpoint in {out} is from "
-                    "before; delete the folder and train with a lower optimizer.lr"
-                )
-            now = time.monotonic()
-            extra = {name: float(number) for name, number in numbers.items()}
-            speed = (done - logged) / (now - clock)
-            log.write(done, {"loss": value, **extra, "lr": rate, "steps_per_second": round(speed, 3)})
-            clock, logged = now, done
-        if done % recipe.save_every == 0 and done < recipe.steps:
-            _save_checkpoint(out / "checkpoint.pt", done, module, optimizer, average)
-    if average is not None:
-        average.copy_to(module)
-    log.close()
+@contextmanager
+def _writer(fabric: Fabric, out: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        on_first(fabric, lambda: stack.enter_context(single_writer(out)))
+        yield
 
 
-def _save_checkpoint(
-    path: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None
-) -> None:
-    trained = {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
-    state = {"step": step, "module": trained, "optimizer": optimizer.state_dict()}
-    if average is not None:
-        state["average"] = average.state
-    with atomic_path(path) as partial:
-        torch.save(state, partial)
+def _digest_of_start(init: Path) -> str:
+    from models.weights import weights_file
+
+    return sha256_file(weights_file(init))
 
 
-def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None) -> int:
-    if not path.is_file():
-        return 0
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"checkpoint {path} cannot be read ({error}): delete it to start the run again") from None
-    parameters = dict(module.named_parameters())
-    with torch.no_grad():
-        for name, value in state["module"].items():
-            parameters[name].copy_(value)
-    optimizer.load_state_dict(state["optimizer"])
-    if average is not None:
-        average.load(state["average"])
-    return int(state["step"])
+def _finished_run(out: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the manifest of a run that has ended with its weights in place; refuse the folder of another run."""
+    if (out / "manifest.json").is_file():
+        manifest = read_json(out / "manifest.json", "run manifest")
+        _refuse_other(out, manifest["run"], identity)
+        weights = out / "weights.safetensors"
+        if weights.is_file() and sha256_file(weights) == manifest["weights_sha256"]:
+            return manifest
+    if (out / "run.json").is_file():
+        _refuse_other(out, read_json(out / "run.json", "run description"), identity)
+    return None
+
+
+def _describe(out: Path, recipe: Recipe, identity: Mapping[str, Any]) -> None:
+    write_json(out / "run.json", identity)
+    write_text(out / "recipe.yaml", recipe_yaml(recipe))
+
+
+def _finish(out: Path, identity: Mapping[str, Any], *, steps: int, tool: str) -> dict[str, Any]:
+    manifest = {
+        "schema": 1,
+        "run": dict(identity),
+        "weights_sha256": sha256_file(out / "weights.safetensors"),
+        "steps": steps,
+        "tool": tool,
+    }
+    write_json(out / "manifest.json", manifest)
+    for file in checkpoint_files(out):
+        file.unlink()
+    return manifest
 
 
 def _refuse_other(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if json.dumps(found, sort_keys=True) == json.dumps(wanted, sort_keys=True):
-        return
     for part in ("recipe", "dataset"):
-        keys = {*found[part], *wanted[part]}
-        for key in sorted(keys):
-            if found[part].get(key) != wanted[part].get(key):
+        for key in sorted({*found[part], *wanted[part]} - set(OPERATIONAL)):
+            there, here = found[part].get(key), wanted[part].get(key)
+            if json.dumps(there, sort_keys=True) != json.dumps(here, sort_keys=True):
                 raise UserError(
-                    f"{out} holds another run ({part} {key}: {found[part].get(key)!r} there, {wanted[part].get(key)!r} "
-                    "wanted): choose another --out, or delete the folder"
+                    f"{out} holds another run ({part} {key}: {there!r} there, {here!r} wanted): choose another --out, "
+                    "or delete the folder"
                 )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from models.daclip.build import load_daclip
 from models.daclip.controller import DaClip
 from models.errors import UserError
 from models.networks import NETWORKS, NetworkCard
 from models.networks.build import build
+from models.padding import Padding
 from models.restorer import Restorer
 from models.run_weights import save_run_weights
-from models.training.loop import Batch, Task
-from models.training.losses import restoration_loss
+from models.training.losses import weighted_losses
 from models.training.recipe import Recipe
+from models.training.scores import restoration_scores
+from models.training.task import Batch, Scores, Task
 
 
 class RestorationTask:
@@ -28,8 +31,12 @@ class RestorationTask:
         daclip: Weights file or run of the DA-CLIP, for networks that need one.
 
     Raises:
-        UserError: The network needs a DA-CLIP and none was given, or it takes none and one was.
+        UserError: The network needs a DA-CLIP and none was given, it takes none and one was, a loss is unknown, or the
+            network does not work at the size of the patches.
     """
+
+    own_losses: ClassVar[tuple[str, ...]] = ()
+    """Terms of the recipe's `losses` that this task computes itself."""
 
     def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
         card = NETWORKS[recipe.name]
@@ -38,12 +45,48 @@ class RestorationTask:
         if listened is not None:
             arch.setdefault("embedding_dim", listened.embed_dim)
         self._recipe, self._arch, self._daclip = recipe, arch, daclip
-        self._loss = restoration_loss(recipe.loss)
-        self.trainable = Restorer(name=card.name, network=build(card.name, arch), daclip=listened)
+        self._losses = weighted_losses(recipe.losses, own=self.own_losses, perceptual_weights=recipe.perceptual_weights)
+        self._restorer = Restorer(name=card.name, network=build(card.name, arch), daclip=listened)
+        _refuse_sizes(recipe, self._restorer.padding)
+        if recipe.supervise == "all" and not hasattr(self._restorer.network, "predictions"):
+            raise UserError(f"network {card.name} offers its final result only: set supervise=final")
+
+    @property
+    def trainable(self) -> nn.Module:
+        """What is optimised."""
+        return self._restorer
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Return the distance between restored and clean images of a batch `{"degraded", "clean"}`."""
-        return self._loss(self.trainable(batch["degraded"]), batch["clean"]), {}
+        loss, terms = self._compare(self._predictions(batch["degraded"]), batch["clean"])
+        return loss, {**terms}
+
+    def _predictions(self, degraded: Tensor) -> tuple[Tensor, ...]:
+        """Return what the losses look at, the final result last."""
+        if self._recipe.supervise == "final":
+            return (self._restorer(degraded),)
+        network: Any = self._restorer.network
+        return network.predictions(degraded)
+
+    def _compare(self, predictions: tuple[Tensor, ...], clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the sum of the losses of all predictions, and the terms of the final one."""
+        loss, terms = self._losses(predictions[-1], clean)
+        for earlier in predictions[:-1]:
+            loss = loss + self._losses(earlier, self._scaled(clean, earlier))[0]
+        return loss, terms
+
+    def _scaled(self, clean: Tensor, like: Tensor) -> Tensor:
+        """Return clean images at the size of a prediction, scaled down as the network scales the degraded ones."""
+        if clean.shape == like.shape:
+            return clean
+        pyramid: Any = getattr(self._restorer.network, "pyramid", None)
+        if pyramid is not None:
+            return next(level for level in pyramid(clean) if level.shape == like.shape)
+        return interpolate(clean, like.shape[-2:], mode="bilinear", antialias=True)
+
+    def validate(self, batch: Batch) -> Scores:
+        """Return the PSNR of each image of a batch `{"degraded", "clean"}`."""
+        return restoration_scores(self._restorer, batch)
 
     def after_step(self) -> None:
         """Nothing has to hold after a step."""
@@ -54,11 +97,21 @@ class RestorationTask:
             path,
             task="restoration",
             network=self._recipe.name,
-            state=self.trainable.network,
+            state=self._restorer.network,
             arch=self._arch,
             daclip=self._daclip,
             **facts,
         )
+
+
+def _refuse_sizes(recipe: Recipe, padding: Padding) -> None:
+    for phase in recipe.phases():
+        size = phase.patch_size
+        if size % padding.multiple_of or size < padding.minimum_size:
+            raise UserError(
+                f"recipe {recipe.name}: {recipe.name} learns from patches whose side is a multiple of "
+                f"{padding.multiple_of} and at least {padding.minimum_size}, not from patch_size={size}"
+            )
 
 
 def take_daclip(card: NetworkCard, daclip: Path | None) -> DaClip | None:

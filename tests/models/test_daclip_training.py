@@ -21,7 +21,7 @@ from models.daclip.loss import contrastive_loss, daclip_loss, degradation_loss_f
 from models.daclip.tokenise import tokenise_pairs
 from models.errors import UserError
 from models.training.daclip import DaClipTask
-from models.training.loop import make_optimizer
+from models.training.optimizers import make_optimizer
 from models.training.recipe import Recipe, load_recipe
 
 CAPTIONS = ["a cat", "a dog on grass", "a cat", "two boats", "a red car", "snow on a roof", "a face", "an old door"]

@@ -17,7 +17,8 @@ from models.files import sha256_file
 from models.loading import load_restorer
 from models.recipes import RECIPES
 from models.run_weights import save_run_weights
-from models.training import loop
+from models.training import run as running
+from models.training.checkpoint import checkpoint_files
 from models.training.diffusion import DiffusionTask
 from models.training.loop import fit
 from models.training.recipe import load_recipe
@@ -129,18 +130,18 @@ def test_a_run_killed_between_checkpoints_ends_with_the_same_weights(
         )
 
     whole = run(tmp_path / "whole")
-    rate = loop.learning_rate
+    rate = running.learning_rate
 
-    def die_at_step_3(recipe: Any, step: int) -> float:
+    def die_at_step_3(recipe: Any, step: int, *, top: float | None = None) -> float:
         if step == 3:
             raise KeyboardInterrupt
-        return rate(recipe, step)
+        return rate(recipe, step, top=top)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "learning_rate", die_at_step_3)
+        patch.setattr(running, "learning_rate", die_at_step_3)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "killed")
-    assert (tmp_path / "killed" / "checkpoint.pt").is_file()
+    assert [file.name for file in checkpoint_files(tmp_path / "killed")] == ["checkpoint-000000002.pt"]
     assert run(tmp_path / "killed") == whole
     files = [tmp_path / kind / "weights.safetensors" for kind in ("whole", "killed")]
     assert sha256_file(files[0]) == sha256_file(files[1])

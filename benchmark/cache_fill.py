@@ -1,0 +1,164 @@
+"""Filling the cache of decoded images: every place is known beforehand, so processes write side by side."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from benchmark.cache_plan import GroupJob, plan_cache, plan_jobs
+from benchmark.dataset import Dataset
+from benchmark.engine.local import advance, default_workers, run_locally
+from models.errors import UserError
+from models.files import write_bytes, write_json
+from models.images import BadImage, decode
+
+SMALL_BYTES = 250_000_000
+"""Up to this size one process decodes the whole set before others have started."""
+
+
+def fill_cache(
+    dataset: Dataset,
+    split: str,
+    folder: Path,
+    *,
+    whole: Callable[[], bool],
+    workers: int | None,
+    progress: Callable[[int], None],
+    announce: Callable[[str], None],
+) -> None:
+    """Decode a split into `folder`: pixels and marks of finished row groups first, `index.json` last.
+
+    Arguments:
+        dataset: The dataset.
+        split: Its split.
+        folder: The cache folder; what a killed process left there is continued.
+        whole: Tells whether another process has finished it meanwhile.
+        workers: Processes, 0 for this one alone; None to choose by size.
+        progress: Called with the number of pairs decoded, also while another process is at it.
+        announce: Called with a sentence that tells the size.
+
+    Raises:
+        UserError: There is no room, the folder cannot be written, or an image cannot be decoded.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"decoded images are kept in {folder.parent}, which cannot be written: {error.strerror}"
+        ) from None
+    rows, size = plan_cache(dataset.index(split))
+    jobs = plan_jobs(dataset, split, folder, rows)
+    with _turn(folder, waiting=lambda: progress(_finished_rows(jobs))):
+        if whole():
+            return
+        (folder / "index.json").unlink(missing_ok=True)  # of a cache whose pixels are no longer whole
+        pixels = folder / "pixels.u8"
+        if not pixels.is_file() or pixels.stat().st_size != size:
+            shutil.rmtree(folder / "done", ignore_errors=True)
+            pixels.unlink(missing_ok=True)
+        missing = size - (pixels.stat().st_blocks * 512 if pixels.is_file() else 0)
+        free = shutil.disk_usage(folder).free
+        if missing > free:
+            raise UserError(
+                f"decoding {split} needs {missing / 1e9:.2f} GB on the disk of {folder.parent}, where "
+                f"{free / 1e9:.2f} GB are free: make room first"
+            )
+        announce(f"decoding {len(rows):,} pairs of {split} once, into {folder} ({size / 1e9:.2f} GB on disk)")
+        with open(pixels, "ab") as handle:
+            handle.truncate(size)
+        (folder / "done").mkdir(exist_ok=True)
+        already = _finished_rows(jobs)
+        left = [job for job in jobs if not job.done.exists()]
+        if workers is None:
+            workers = default_workers() if missing > SMALL_BYTES else 0
+        progress(already)
+        for _ in run_locally(decode_group, left, workers=workers, progress=lambda done: progress(already + done)):
+            pass
+        digest = dataset.split(split)["digest"]
+        write_json(folder / "index.json", {"digest": digest, "bytes": size, "rows": rows})
+        shutil.rmtree(folder / "done", ignore_errors=True)
+
+
+def decode_group(job: GroupJob) -> None:
+    """Decode one row group into its places; its mark is written when the pixels are on disk.
+
+    Raises:
+        UserError: An image cannot be decoded or is not of the size that its row tells, or the disk is full.
+    """
+    number = 0
+    try:
+        with open(job.pixels, "r+b") as handle:
+            file = pq.ParquetFile(job.shard)
+            batches = file.iter_batches(batch_size=4, row_groups=[job.group], columns=["degraded", "clean"])
+            for row in (row for batch in batches for row in batch.to_pylist()):
+                entry = job.rows[number]
+                for role in ("degraded", "clean")[: 1 + job.clean[number]]:
+                    _write(handle.fileno(), entry, role, row[role]["bytes"], shard=job.shard)
+                number += 1
+                advance()
+            os.fsync(handle.fileno())
+        write_bytes(job.done, b"")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise UserError(f"the disk of {job.pixels.parent} is full: make room and run the same command again") from None
+
+
+def clear_stale(root: Path, split: str, *, keep: Path) -> None:
+    """Remove caches of a split that belong to earlier builds of the dataset or to other versions of this program.
+
+    One that a process is still filling is left alone. A training that reads one keeps what it has mapped.
+    """
+    for folder in root.glob(f"*{split}-*"):
+        if folder == keep or not folder.name.lstrip(".").startswith(f"{split}-"):
+            continue
+        try:
+            with open(folder / ".lock", "w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def _write(handle: int, entry: dict[str, Any], role: str, data: bytes, *, shard: Path) -> None:
+    try:
+        pixels = decode(data)
+    except BadImage as error:
+        raise BadImage(f"{entry['key']}: {error}; run bench verify on {shard.parents[1]}") from None
+    if pixels.shape[:2] != (entry["height"], entry["width"]):
+        height, width = pixels.shape[:2]
+        raise UserError(
+            f"{entry['key']}: the {role} image has {width}x{height} pixels, its row tells {entry['width']}x"
+            f"{entry['height']}; run bench verify on {shard.parents[1]}"
+        )
+    left, place = memoryview(pixels.tobytes()), entry[role]
+    while left:  # the system may take less than all at once
+        wrote = os.pwrite(handle, left, place)
+        left, place = left[wrote:], place + wrote
+
+
+def _finished_rows(jobs: list[GroupJob]) -> int:
+    return sum(len(job.rows) for job in jobs if job.done.exists())
+
+
+@contextmanager
+def _turn(folder: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the folder for this process; while another holds it, call `waiting` now and then."""
+    with open(folder / ".lock", "w") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(0.2)
+        yield

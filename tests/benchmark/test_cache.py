@@ -1,0 +1,189 @@
+"""The cache of decoded images: whole or absent, found by digest, each clean image once, the same bytes however made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from small_datasets import small_dataset
+
+from benchmark import plan
+from benchmark.build import build_dataset
+from benchmark.cache import cache_size, open_cache
+from benchmark.dataset import Dataset
+from benchmark.sources.samples import FileImage, Sample
+from models.errors import UserError
+from models.files import read_json, write_json
+from models.images import decode, encode_png
+
+SIZES = [(24, 32), (40, 20), (33, 47), (16, 16), (50, 61), (24, 32)]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    """Six photos of several sizes, each compressed and made noisy, in shards of four rows."""
+    return make(tmp_path)
+
+
+def make(root: Path, *, seed: int = 0, repeat: int = 1) -> Dataset:
+    generator = np.random.default_rng(seed)
+    files = []
+    (root / "photos").mkdir(parents=True)
+    for number, (height, width) in enumerate(SIZES):
+        files.append(root / "photos" / f"{number}.png")
+        pixels = cv2.resize(generator.integers(0, 256, (6, 6, 3)).astype(np.uint8), (width * repeat, height * repeat))
+        files[-1].write_bytes(encode_png(np.asarray(pixels)))
+    specs = {"jpeg-compressed": "jpeg(quality=10)", "noisy": "noise(sigma=50)"}
+    samples = [
+        Sample(f"c/{word}/{file.stem}", word, "train", "demo", clean=FileImage(file), spec=spec)
+        for word, spec in specs.items()
+        for file in files
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "SHARD_ROWS", 4)
+        build_dataset(samples, root / "data", recipe={})
+    return Dataset(root / "data")
+
+
+def pixels_file(dataset: Dataset) -> Path:
+    (found,) = dataset.folder.glob(".cache/train-*/pixels.u8")
+    return found
+
+
+def test_pairs_are_the_decoded_images_of_the_parquet(dataset: Dataset) -> None:
+    cache = open_cache(dataset, "train")
+    assert len(cache) == 2 * len(SIZES)
+    for number, row in enumerate(dataset.rows("train")):
+        degraded, clean = cache.pair(number)
+        assert np.array_equal(degraded, decode(row["degraded"]["bytes"]))
+        assert np.array_equal(clean, decode(row["clean"]["bytes"]))
+        assert cache.key(number) == row["key"]
+        assert cache.shape(number) == degraded.shape[:2]
+        assert not degraded.flags.writeable
+
+
+def test_a_clean_image_that_two_types_share_is_stored_once(dataset: Dataset) -> None:
+    cache = open_cache(dataset, "train")
+    once = sum(3 * height * width for height, width in SIZES)
+    assert pixels_file(dataset).stat().st_size == cache_size(dataset, "train") == 3 * once
+    assert len({row["clean"] for row in cache.rows}) == len(SIZES)
+
+
+def test_it_is_made_once_and_announced_with_its_size(dataset: Dataset) -> None:
+    told: list[str] = []
+    done: list[int] = []
+    open_cache(dataset, "train", announce=told.append, progress=done.append)
+    written = pixels_file(dataset).stat().st_mtime_ns
+    again: list[int] = []
+    open_cache(dataset, "train", announce=told.append, progress=again.append)
+    assert len(told) == 1
+    assert re.search(r"decoding 12 pairs of train once, into .*\(0\.00 GB on disk\)", told[0])
+    assert (done[0], done[-1]) == (0, 12)
+    assert sorted(done) == done
+    assert again == [12]
+    assert pixels_file(dataset).stat().st_mtime_ns == written
+    assert sorted(file.name for file in pixels_file(dataset).parent.iterdir()) == [".lock", "index.json", "pixels.u8"]
+
+
+def test_worker_processes_write_the_same_bytes(dataset: Dataset) -> None:
+    open_cache(dataset, "train", workers=0)
+    alone = pixels_file(dataset).read_bytes(), (pixels_file(dataset).parent / "index.json").read_bytes()
+    shutil.rmtree(dataset.folder / ".cache")
+    open_cache(dataset, "train", workers=2)
+    assert alone == (pixels_file(dataset).read_bytes(), (pixels_file(dataset).parent / "index.json").read_bytes())
+
+
+def test_what_a_killed_run_finished_is_not_decoded_again(dataset: Dataset) -> None:
+    whole = open_cache(dataset, "train")
+    folder, expected = pixels_file(dataset).parent, pixels_file(dataset).read_bytes()
+    last = dataset.shards("train")[-1]
+    lost = pq.read_metadata(last).num_rows
+    # As if the process had been killed in the last of three shards; a finished place is marked to see it is kept.
+    (folder / "index.json").unlink()
+    (folder / "done").mkdir()
+    for shard in dataset.shards("train")[:-1]:
+        (folder / "done" / f"{shard.stem}-0").touch()
+    with open(folder / "pixels.u8", "r+b") as handle:
+        handle.write(bytes([expected[0] ^ 255]))
+        handle.seek(whole.rows[-1]["degraded"])
+        handle.write(bytes(100))
+    done: list[int] = []
+    open_cache(dataset, "train", progress=done.append)
+    assert done[0] == len(whole) - lost == 8
+    found = pixels_file(dataset).read_bytes()
+    assert found[0] == expected[0] ^ 255
+    assert found[1:] == expected[1:]
+
+
+def test_a_cache_of_an_earlier_build_is_removed(tmp_path: Path) -> None:
+    first = small_dataset(tmp_path / "one", seed=1)
+    second = small_dataset(tmp_path / "two", seed=2)
+    open_cache(Dataset(first), "train")
+    open_cache(Dataset(first), "test")
+    shutil.move(first / ".cache", second / ".cache")
+    cache = open_cache(Dataset(second), "train")
+    for number, pair in enumerate(Dataset(second).pairs("train")):
+        assert np.array_equal(cache.degraded(number), pair.degraded)
+    names = sorted(folder.name.split("-")[0] for folder in (second / ".cache").iterdir())
+    assert names == ["test", "train"]
+
+
+@pytest.mark.parametrize("damage", ["short pixels", "no pixels", "broken index", "index of another"])
+def test_a_damaged_cache_is_made_again(damage: str, dataset: Dataset) -> None:
+    open_cache(dataset, "train")
+    file, expected = pixels_file(dataset), pixels_file(dataset).read_bytes()
+    index = file.parent / "index.json"
+    if damage == "short pixels":
+        file.write_bytes(expected[:-1])
+    elif damage == "no pixels":
+        file.unlink()
+    elif damage == "broken index":
+        index.write_text("{")
+    else:
+        write_json(index, {**read_json(index, "index"), "digest": "0" * 64})
+        file.write_bytes(bytes(len(expected)))
+    open_cache(dataset, "train")
+    assert file.read_bytes() == expected
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_decoded(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 1000, 1000))
+    with pytest.raises(UserError, match=r"needs 0\.00 GB on the disk of .*\.cache, where 0\.00 GB are free"):
+        open_cache(dataset, "train")
+    assert not list(dataset.folder.rglob("pixels.u8"))
+
+
+def test_an_image_that_cannot_be_decoded_is_named_and_the_rest_is_kept(dataset: Dataset) -> None:
+    shard = dataset.shards("train")[1]
+    table = pq.read_table(shard)
+    rows = table.to_pylist()
+    rows[2]["degraded"]["bytes"] = rows[2]["degraded"]["bytes"][:60]
+    pq.write_table(type(table).from_pylist(rows, table.schema), shard)
+    with pytest.raises(UserError, match=rf"{rows[2]['key']}: .*; run bench verify"):
+        open_cache(dataset, "train")
+    folder = pixels_file(dataset).parent
+    assert not (folder / "index.json").exists()
+    assert [file.name for file in (folder / "done").iterdir()] == [f"{dataset.shards('train')[0].stem}-0"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_three_at_once_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    data = make(tmp_path, repeat=30).folder
+    script = Path(__file__).with_name("cache_trials.py")
+    done = subprocess.run([sys.executable, script, data, "8"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    counted = re.search(r"8 trials, (\d+) kills, (\d+) states", done.stdout)
+    assert counted is not None, done.stdout
+    assert int(counted[1]) >= 4
+    assert int(counted[2]) >= 2

@@ -1,4 +1,4 @@
-"""The result of classifying degradations: accuracy per type, the confusion matrix and the birth certificate."""
+"""The result of classifying degradations: accuracy per type, confusion matrix, calibration, birth certificate."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.calibration import Calibration
 from benchmark.provenance import Birth
-from benchmark.results import SCHEMA, check_place, check_schema, result_files, result_path, without_paths
+from benchmark.results import (
+    SCHEMA,
+    check_place,
+    check_rows,
+    check_schema,
+    result_files,
+    result_path,
+    without_paths,
+    write_rows,
+)
 from benchmark.scores import Method, ProtocolId, TestSet
 from benchmark.strict import parse, plain
 from models.errors import UserError
-from models.files import read_json, write_json
+from models.files import atomic_path, read_json, write_json
 from models.vocabulary import DEGRADATIONS
 
 PROTOCOL = ProtocolId(id="accuracy", version=1)
@@ -33,7 +43,8 @@ class ClassificationResult:
     """One classifier on one test set.
 
     `confusion[i][j]` counts the images of type i that were called type j, in the order of `types`: the ten, and those
-    that the test set has beyond them. `accuracy` is the unweighted mean over the types that have images.
+    that the test set has beyond them. `accuracy` is the unweighted mean over the types that have images. `calibration`
+    is over all images; results of an older version have none.
 
     Raises:
         UserError: The matrix does not fit the types, or the accuracies do not follow from it.
@@ -57,6 +68,7 @@ class ClassificationResult:
     versions: Mapping[str, str | None]
     hardware: str
     date: str
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         check_schema(self.schema)
@@ -82,6 +94,7 @@ class ClassificationResult:
         seed: int | None,
         birth: Birth,
         types: Sequence[str] = DEGRADATIONS,
+        calibration: Calibration | None = None,
     ) -> ClassificationResult:
         """Build the result from a square matrix of counts (rows: true type, columns: answer) over the types."""
         matrix = tuple(tuple(int(count) for count in row) for row in confusion)
@@ -97,6 +110,7 @@ class ClassificationResult:
             chance=1 / len(types),
             types=tuple(types),
             seed=seed,
+            calibration=calibration,
             **birth,
         )
 
@@ -131,10 +145,28 @@ def per_type(confusion: Sequence[Sequence[int]], types: Sequence[str] = DEGRADAT
     return found
 
 
-def write_classification(leaderboards: Path, result: ClassificationResult) -> Path:
-    """Write the result to `results/<test set>/<method>.classification.json`, atomically, and return the path."""
+def write_classification(
+    leaderboards: Path, result: ClassificationResult, rows: Sequence[Mapping[str, Any]] = ()
+) -> Path:
+    """Write the result to `results/<test set>/<method>.classification.json`, whole or not at all.
+
+    Arguments:
+        leaderboards: The leaderboards folder.
+        result: What to write.
+        rows: The answer to each image, for a Parquet file of the same stem; none to write no such file.
+
+    Returns:
+        The path of the JSON file.
+    """
     path = _path(leaderboards, result)
-    write_json(path, result.to_json())
+    if not rows:
+        write_json(path, result.to_json())
+        return path
+    check_rows(path.name, rows, n=result.n)
+    with atomic_path(path) as text, atomic_path(path.with_suffix(".parquet")) as table:
+        write_json(text, result.to_json())
+        write_rows(table, rows)
+        path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,15 @@ class Dataset:
             for batch in pq.ParquetFile(shard).iter_batches(batch_size=16, columns=columns):
                 yield from batch.to_pylist()
 
-    def pairs(self, split: str) -> Iterator[Pair]:
-        """Yield the decoded pairs of a split in order.
+    def pairs(self, split: str, *, skip: Container[str] = ()) -> Iterator[Pair]:
+        """Yield the decoded pairs of a split in order, but those whose keys are in `skip`.
 
         Raises:
             BadImage: An image cannot be decoded; the key is named.
         """
         for row in self.rows(split, columns=["key", "degradation", "degraded", "clean"]):
+            if row["key"] in skip:
+                continue
             try:
                 degraded, clean = decode(row["degraded"]["bytes"]), decode(row["clean"]["bytes"])
             except BadImage as error:

@@ -1,31 +1,69 @@
-"""The leaderboard pages: generated from published numbers and results, never edited."""
+"""The leaderboard pages and figures: generated from published numbers and results, never edited."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import benchmark
 from benchmark.classification_results import read_classifications
 from benchmark.counts_results import read_counts
-from benchmark.report.markdown import code, escape, page, section_text, table
-from benchmark.results import Result, read_results
-from benchmark.tables import TABLES, TableCard
-from benchmark.tables.restoration import belongs
-from benchmark.tables.restoration import build as restoration
+from benchmark.report.classification import classification_drawing
+from benchmark.report.figure import Drawing
+from benchmark.report.index import index_page, label
+from benchmark.report.markdown import page, section_text
+from benchmark.report.nfe import nfe_markdown
+from benchmark.report.robustness import robustness_boards
+from benchmark.report.speed_networks import PAGES as SPEED_PAGES
+from benchmark.report.speed_networks import speed_pages
+from benchmark.results import read_per_image, read_results
+from benchmark.robustness_results import FOLDER as ROBUSTNESS
+from benchmark.robustness_results import read_robustness
+from benchmark.tables import PAGES, TABLES, TableCard
+from benchmark.tables.classification import figure_path
 from benchmark.tables.view import Records, Section
-from models.files import write_text
+from models.errors import UserError, close_match
+from models.files import read_json, write_bytes, write_text
 
 PUBLISHED = Path(benchmark.__file__).resolve().parents[1] / "leaderboards" / "published"
 """The numbers printed in papers; the same place in a checkout and in an installed wheel."""
 
+GENERATED = ("table-*.md", f"{ROBUSTNESS}/*.md", f"{ROBUSTNESS}/*.png", "classification/*.png", SPEED_PAGES)
+"""What is removed when nothing measured asks for it any more."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Everything that the results ask for: Markdown pages and figures, by path from the leaderboards folder."""
+
+    pages: Mapping[str, str]
+    figures: Mapping[str, Drawing]
+
+    def is_current(self, leaderboards: Path, name: str) -> bool:
+        """Say whether a file is there as it would be generated."""
+        path = leaderboards / name
+        if name in self.figures:
+            return self.figures[name].is_drawn(path)
+        return path.is_file() and path.read_bytes() == self.pages[name].encode("utf-8")
+
+    def outdated(self, leaderboards: Path) -> list[Path]:
+        """Return the files that are absent, differ from what would be generated, or belong to nothing."""
+        names = [*self.pages, *self.figures]
+        found = {path.relative_to(leaderboards).as_posix() for glob in GENERATED for path in leaderboards.glob(glob)}
+        stale = [name for name in names if not self.is_current(leaderboards, name)]
+        return [leaderboards / name for name in [*stale, *sorted(found - set(names))]]
+
 
 def read_records(leaderboards: Path) -> Records:
-    """Read everything measured below `leaderboards/results`; an absent folder holds nothing."""
+    """Read everything measured below `leaderboards`; an absent folder holds nothing."""
     return Records(
         results=read_results(leaderboards),
         classifications=read_classifications(leaderboards),
         counts=read_counts(leaderboards),
+        robustness=read_robustness(leaderboards),
+        per_image=lambda result: read_per_image(leaderboards, result),
     )
 
 
@@ -34,104 +72,76 @@ def table_sections(name: str, *, records: Records, published: Path = PUBLISHED) 
     return TABLES.load(name)(card=TABLES[name], published=published, records=records)
 
 
+def check_page_name(name: str) -> None:
+    """Refuse a name that is neither a table's nor a page's.
+
+    Raises:
+        UserError: With the closest name.
+    """
+    known = [*TABLES, *PAGES]
+    if name not in known:
+        raise UserError(f"there is no table called {name!r}{close_match(name, known)} (known: {', '.join(known)})")
+
+
 def table_page(name: str, *, records: Records, published: Path = PUBLISHED) -> str:
-    """Return the page of one table as Markdown."""
-    return _page(TABLES[name], table_sections(name, records=records, published=published))
+    """Return one table, or one page that compares tables, as Markdown."""
+    check_page_name(name)
+    if name in PAGES:
+        return _comparison(name, records, published)
+    return _table(TABLES[name], table_sections(name, records=records, published=published))
+
+
+def everything(leaderboards: Path, published: Path = PUBLISHED) -> Generated:
+    """Return every page and figure; the same results always give the same ones."""
+    records = read_records(leaderboards)
+    sections = {name: table_sections(name, records=records, published=published) for name in TABLES}
+    sweeps = {path.stem: read_json(path, "sweep") for path in sorted((leaderboards / "nfe").glob("*.json"))}
+    boards = robustness_boards(records.robustness)
+    speed = speed_pages(leaderboards)
+    pages = {"README.md": index_page(sections, records, sweeps=sweeps, boards=boards, speed=list(speed)), **speed}
+    pages |= {f"table-{name}.md": _table(card, sections[name]) for name, card in TABLES.items()}
+    pages |= {f"{name}.md": _comparison(name, records, published) for name in PAGES}
+    pages |= {f"{ROBUSTNESS}/{board.name}.md": board.page() for board in boards}
+    pages |= {f"nfe/{name}.md": nfe_markdown(sweep) for name, sweep in sweeps.items()}
+    figures = {figure_path(result): classification_drawing(result) for result in records.classifications}
+    figures |= {f"{ROBUSTNESS}/{name}": drawing for board in boards for name, drawing in board.drawings().items()}
+    return Generated(pages=pages, figures=figures)
 
 
 def generate(leaderboards: Path, published: Path = PUBLISHED) -> dict[str, str]:
-    """Return every page, `{name of the file: text}`; the same results always give the same text."""
-    records = read_records(leaderboards)
-    sections = {name: table_sections(name, records=records, published=published) for name in TABLES}
-    pages = {"README.md": _index(sections, records)}
-    for name, card in TABLES.items():
-        pages[f"table-{name}.md"] = _page(card, sections[name])
-    return pages
+    """Return every page, `{name of the file: text}`."""
+    return dict(everything(leaderboards, published).pages)
 
 
 def write(leaderboards: Path, published: Path = PUBLISHED) -> list[Path]:
-    """Write every page that has changed, remove pages of tables that are no more, and return the paths touched."""
-    pages = generate(leaderboards, published)
-    touched = _outdated(leaderboards, pages)
+    """Write every page and figure that has changed, remove those of nothing, and return the paths touched."""
+    generated = everything(leaderboards, published)
+    touched = generated.outdated(leaderboards)
     for path in touched:
-        if path.name in pages:
-            write_text(path, pages[path.name])
+        name = path.relative_to(leaderboards).as_posix()
+        if name in generated.pages:
+            write_text(path, generated.pages[name])
+        elif name in generated.figures:
+            write_bytes(path, generated.figures[name].png())
         else:
             path.unlink()
     return touched
 
 
 def stale(leaderboards: Path, published: Path = PUBLISHED) -> list[Path]:
-    """Return the pages that are absent, differ from what would be generated, or belong to no table."""
-    return _outdated(leaderboards, generate(leaderboards, published))
+    """Return the pages and figures that are absent, differ from what would be generated, or belong to nothing."""
+    return everything(leaderboards, published).outdated(leaderboards)
 
 
-def _outdated(leaderboards: Path, pages: dict[str, str]) -> list[Path]:
-    def differs(name: str) -> bool:
-        path = leaderboards / name
-        return not path.is_file() or path.read_bytes() != pages[name].encode("utf-8")
-
-    orphans = [path for path in sorted(leaderboards.glob("table-*.md")) if path.name not in pages]
-    return [leaderboards / name for name in pages if differs(name)] + orphans
-
-
-def label(card: TableCard) -> str:
-    """Return how a table is called in prose."""
-    return f"Table {card.name}" if card.name[0].isdigit() else card.name.capitalize()
-
-
-def _page(card: TableCard, sections: Iterable[Section]) -> str:
+def _table(card: TableCard, sections: Iterable[Section]) -> str:
     back = "[All tables](README.md). Published rows are as printed; measured rows were made by this project's commands."
     return page(f"{label(card)}: {card.title}", [back, *[section_text(section) for section in sections]])
 
 
-def _index(sections: dict[str, list[Section]], records: Records) -> str:
-    def rows(name: str, kind: str) -> str:
-        return str(sum(len(s.rows) for s in sections[name] if s.kind == kind and s.level == 2))
-
-    tables = table(
-        ["Table", "Shows", "Protocol", "Published rows", "Measured rows"],
-        [
-            [
-                f"[{label(card)}](table-{name}.md)",
-                card.title,
-                code(card.protocol) if card.protocol else "-",
-                rows(name, "published"),
-                rows(name, "measured"),
-            ]
-            for name, card in TABLES.items()
-        ],
-        numeric=(False, False, False, True, True),
-    )
-    blocks = [
-        "Scores of image restoration methods on mixed degradations, for the tables of DA-CLIP (ICLR 2024).",
-        tables,
-        "## How to read them",
-        "- **Published** rows are the numbers printed in a paper, with their citation. Where we know how a cell was"
-        " computed, or that it cannot be compared with its neighbours, a numbered note says so.\n"
-        "- **Measured** rows come from result files written by this project. Each section holds one test set (by"
-        " digest) and one protocol (by version); bold marks the best of that section, and of a section only.\n"
-        "- `-` is a number that is not there; a line below the table says what would fill it.\n"
-        "- The 95 % interval is a bootstrap over the images of the test set.",
-        "## How to add a row",
-        "1. `bench eval --table 3 --data DATASET --runs RUNS` evaluates trained networks and writes `results/`. A"
-        " method from elsewhere is a folder of its restored images: `bench eval --restored DIR --clean DIR --protocol P"
-        " --json FILE` writes the same form, which belongs in `results/<test set>/<method>.<protocol>.json`.\n"
-        "2. `bench leaderboard` writes these pages; `bench leaderboard --check` tells when one is out of date.\n"
-        "3. Commit `results/` with the pages. Numbers that a paper printed go to `published/table-*.yaml` instead.",
-    ]
-    if others := [result for result in records.results if not _shown(result)]:
-        blocks += ["## Results that no table shows", "\n".join(_line(result) for result in others)]
-    return page("Leaderboards", blocks)
-
-
-def _shown(result: Result) -> bool:
-    return any(belongs(card, result) for name, card in TABLES.items() if TABLES.load(name) is restoration)
-
-
-def _line(result: Result) -> str:
-    scores = ", ".join(f"{name} {score.number:.4g}" for name, score in result.metrics.items())
-    return (
-        f"- {escape(result.method.title)} on {escape(result.test_set.title)} (n = {result.n}, "
-        f"digest `{result.test_set.digest[:12]}`, protocol `{result.protocol}`): {scores}"
-    )
+def _comparison(name: str, records: Records, published: Path) -> str:
+    build: Any = PAGES.load(name)
+    sections = build(published=published, records=records)
+    blocks = [f"[All tables](README.md). {PAGES[name].about}.", *[section_text(section) for section in sections]]
+    if not sections:
+        blocks.append("Nothing was measured yet.")
+    return page(PAGES[name].title, blocks)

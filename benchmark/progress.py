@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -19,8 +20,14 @@ class RateColumn(ProgressColumn):
         return Text("-/s" if speed is None else f"{speed:.1f}/s")
 
 
+class Tell(Protocol):
+    """Takes the number of units done so far, and a note to show beside the bar."""
+
+    def __call__(self, done: int, note: str = "") -> None: ...
+
+
 @contextmanager
-def progress_bar(title: str, total: int, *, done: int = 0) -> Iterator[Callable[[int], None]]:
+def progress_bar(title: str, total: int, *, done: int = 0) -> Iterator[Tell]:
     """Show a bar while the block runs.
 
     Arguments:
@@ -29,9 +36,20 @@ def progress_bar(title: str, total: int, *, done: int = 0) -> Iterator[Callable[
         done: Units that an earlier run has finished.
 
     Yields:
-        A function that takes the number of units done so far.
+        A function that takes the number of units done so far, and a note to show beside the bar.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
-        task = bar.add_task(title, total=total, completed=done)
-        yield lambda now: bar.update(task, completed=now)
+        task = bar.add_task(title, total=total, completed=done, note="")
+
+        def tell(done: int, note: str = "") -> None:
+            bar.update(task, completed=done, note=note)
+
+        yield tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Result:
 
     `metrics` is the unweighted mean over `groups` (the rule of the paper's Table 3); where no type is known (a folder
     of images), `groups` is empty and `metrics` stands alone. `missing` says in one line per metric what would fill it.
+    `pooled` holds the set metrics over the images of all groups together, which are no means of anything.
 
     Raises:
         UserError: The overall numbers do not follow from the groups, or the schema is another one.
@@ -48,6 +49,7 @@ class Result:
     versions: Mapping[str, str | None]
     hardware: str
     date: str
+    pooled: Mapping[str, Score] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_schema(self.schema)
@@ -68,6 +70,9 @@ class Result:
         """Return the JSON form, in which no string holds an absolute path."""
         value = plain(self)
         value["metrics"] = {name: score.to_json() for name, score in self.metrics.items()}
+        value["pooled"] = {name: score.to_json() for name, score in self.pooled.items()}
+        if not self.pooled:
+            del value["pooled"]
         for word, group in self.groups.items():
             value["groups"][word]["metrics"] = {name: score.to_json() for name, score in group.metrics.items()}
         return without_paths(value)
@@ -139,12 +144,19 @@ def write_result(leaderboards: Path, result: Result, per_image: Sequence[Mapping
         UserError: The rows do not belong to the result: another count, keys that repeat, or uneven columns.
     """
     path = result_path(leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id)
+    write_pair(path, result, per_image)
+    return path
+
+
+def write_pair(path: Path, result: Result, per_image: Sequence[Mapping[str, Any]]) -> None:
+    """Write a result as JSON to `path` and its rows as Parquet beside it, of the same stem; see `write_result`."""
     rows = path.with_suffix(".parquet")
     check_rows(rows.name, per_image, n=result.n)
-    path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
-    write_per_image(rows, per_image)
-    write_json(path, result.to_json())
-    return path
+    # Both are written under other names first, so that a full disk leaves the old ones as they are.
+    with atomic_path(path) as text, atomic_path(rows) as table:
+        write_json(text, result.to_json())
+        write_rows(table, per_image)
+        path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
 
 
 def check_rows(name: str, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
@@ -155,15 +167,33 @@ def check_rows(name: str, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
         raise UserError(f"{name}: every row needs the same columns: key, degradation and the metrics")
 
 
-def write_per_image(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write one row an image as Parquet, atomically: `key`, `degradation`, then the other columns."""
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one row an image as Parquet: `key`, `degradation`, then the other columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = ["key", "degradation", *[name for name in rows[0] if name not in ("key", "degradation")]]
-    table = pa.table({name: pa.array([row[name] for row in rows]) for name in columns})
-    with atomic_path(path) as partial:
-        pq.write_table(table, partial)
+    pq.write_table(pa.table({name: pa.array([row[name] for row in rows]) for name in columns}), path)
+
+
+def read_per_image(leaderboards: Path, result: Result) -> list[dict[str, Any]] | None:
+    """Return the rows of a result, one an image, or None when there are none that belong to it.
+
+    Raises:
+        UserError: The file is there, but broken.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = result_path(leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id)
+    rows = path.with_suffix(".parquet")
+    if not rows.is_file():
+        return None
+    try:
+        found = pq.read_table(rows).to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{rows} cannot be read ({error}): evaluate the method again") from None
+    return found if len(found) == result.n else None
 
 
 def result_files(leaderboards: Path) -> Iterable[Path]:

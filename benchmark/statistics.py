@@ -12,7 +12,7 @@ BLOCK = 4_000_000
 """Drawn indices held in memory at a time."""
 
 
-def _resampled_means(values: np.ndarray, *, samples: int, generator: np.random.Generator) -> np.ndarray:
+def resampled_means(values: np.ndarray, *, samples: int, generator: np.random.Generator) -> np.ndarray:
     """Return the means of `samples` draws with replacement of as many values as there are."""
     means = np.empty(samples)
     rows = max(1, BLOCK // values.size)
@@ -57,7 +57,7 @@ def grouped_bootstrap_interval(
         raise UserError("an interval cannot be computed: a score is not a number (NaN)")
     total = np.zeros(samples)
     for index, array in enumerate(arrays):
-        total += _resampled_means(array, samples=samples, generator=np.random.default_rng([seed, index]))
+        total += resampled_means(array, samples=samples, generator=np.random.default_rng([seed, index]))
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(total / len(arrays), [tail, 1.0 - tail], method="inverted_cdf")
     return float(low), float(high)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -21,16 +22,20 @@ COMMANDS = {
     "export": ("benchmark.cli.export", "Write a dataset in the authors' layout, their caption files, or tar shards."),
     "push": ("benchmark.cli.push", "Publish a dataset on the Hugging Face hub: shards, card, Croissant description."),
     "train": ("benchmark.cli.train", "Train DA-CLIP or a restoration network."),
+    "runs": ("benchmark.cli.runs", "List, compare and plot training runs."),
     "restore": ("benchmark.cli.restore", "Restore an image or a folder of images."),
     "eval": ("benchmark.cli.eval", "Evaluate networks or a folder of restored images."),
     "sweep-nfe": ("benchmark.cli.sweep_nfe", "Measure quality against network calls, for all samplers."),
+    "robustness": ("benchmark.cli.robustness", "Measure networks under every degradation, at five levels each."),
     "leaderboard": ("benchmark.cli.leaderboard", "Generate the Markdown leaderboards from results."),
     "list": ("benchmark.cli.listing", "List networks, sources, degradations, metrics, protocols, tables, ..."),
-    "weights": ("benchmark.cli.weights", "Convert, inspect and export weights files."),
+    "weights": ("benchmark.cli.weights", "Fetch, convert, inspect and export weights files."),
     "speed": ("benchmark.cli.speed", "Measure speed, as ratios in one run."),
     "demo": ("benchmark.cli.demo", "Run the whole chain on embedded photos."),
 }
 """Name of each command: the module that holds its `command`, and its line in the help."""
+HEAVY = ("train", "restore", "eval", "sweep-nfe", "robustness", "speed")
+"""Commands that run networks, for which the process is tuned."""
 
 
 HELP = """Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
@@ -52,7 +57,10 @@ class LazyGroup(click.Group):
         """Import a command, or None when there is no such one."""
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        if cmd_name in HEAVY and command.callback is not None and not hasattr(command.callback, "__wrapped__"):
+            command.callback = _tuned(command.callback)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the summaries from the table above."""
@@ -68,6 +76,19 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(f"there is no command {args[0]!r}{close_match(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Tune the process for networks on a CPU just before a command runs: its help needs no torch."""
+
+    @functools.wraps(callback)
+    def run(*arguments: Any, **options: Any) -> Any:
+        from models.cpu import tune_cpu
+
+        tune_cpu()
+        return callback(*arguments, **options)
+
+    return run
 
 
 @click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,218 +1,189 @@
-"""What `bench eval --data` does for each run: find it, skip what is done, evaluate, write."""
+"""What `bench eval` does for each network or folder of images: skip what is done, evaluate, write."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.classification_results import ClassificationResult, write_classification
-from benchmark.classify import answers_for, confusion_matrix
 from benchmark.cli.train import best_device
 from benchmark.dataset import Dataset
-from benchmark.evaluate import Restored, evaluate_network
+from benchmark.engine import Engine, cluster_address, default_workers
+from benchmark.evaluate import Evaluated, Store, evaluate_network
+from benchmark.evaluation.jobs import Job, identity_of, known_result, method_of
+from benchmark.evaluation.keeping import image_file, keep_image
 from benchmark.progress import progress_bar
 from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate
-from benchmark.results import Result, result_path, write_result
-from benchmark.scores import Method, TestSet
+from benchmark.results import Result, write_result
 from models.errors import UserError
-from models.files import read_json, sha256_file, write_bytes
-from models.images import encode_png, to_uint8
-from models.loading import load_restorer, process_of
-from models.networks import NETWORKS
-from models.weights import read_metadata, weights_file
+from models.loading import load_restorer
 
 if TYPE_CHECKING:
-    from models.networks import NetworkCard
     from models.sampling import Sampling
 
 
-def finished_runs(runs: Path, task: str) -> list[Path]:
-    """Return the run folders below `runs` that have ended and are of the task, by name.
-
-    Raises:
-        UserError: The folder does not exist.
-    """
-    if not runs.is_dir():
-        raise UserError(f"folder of runs not found: {runs}")
-    folders = sorted(p for p in runs.iterdir() if (p / "manifest.json").is_file())
-    return [p for p in folders if read_metadata(p / "weights.safetensors").get("task") == task]
-
-
-def evaluate_all(
+def evaluate_jobs(
     dataset: Dataset,
+    jobs: Sequence[Job],
+    protocols: Sequence[Protocol],
     *,
-    runs: Path | None,
-    network: str | None,
-    weights: Path | None,
-    daclip: Path | None,
-    protocol: Protocol,
     leaderboards: Path,
-    save_images: Path | None,
-    device: str | None,
+    daclip: Path | None = None,
+    save_images: Path | None = None,
+    device: str | None = None,
     sampling: Sampling | None = None,
+    engine: Engine = "local",
+    address: str | None = None,
 ) -> list[Result]:
-    """Evaluate the degraded input and every run, or one network, and write a result each.
+    """Evaluate networks on the test split of a dataset, each under every protocol, and write a result each.
 
     Arguments:
         dataset: With a test split.
-        runs: Folder of runs, or None.
-        network: One network instead of runs.
-        weights: Its weights.
-        daclip: Its DA-CLIP.
-        protocol: How the metrics are computed.
-        leaderboards: Where results are written.
+        jobs: The networks.
+        protocols: How the metrics are computed.
+        leaderboards: Where results are written, and scored images of unfinished evaluations.
+        daclip: DA-CLIP of the networks that listen to one and do not name theirs.
         save_images: Where restored images are written, or None.
         device: Where to run.
         sampling: How the diffusion networks among them are sampled; None for the published way. A result of another
             sampler or another number of network calls stands beside that of the published way, not in its place.
+        engine: This process, or a Ray cluster.
+        address: The cluster to join.
 
     Returns:
-        The results in the order of the catalogue of networks.
+        The results, network by network.
     """
-    jobs: list[tuple[str, str, Path | None]] = []
-    if network is not None:
-        jobs.append((network if weights is None else _method_name(network, weights), network, weights))
-    else:
-        if weights is not None:
-            raise UserError("--weights needs --network NAME (see bench list networks)")
-        jobs.append(("input", "input", None))
-        for run in finished_runs(runs, "restoration") if runs else []:
-            jobs.append((run.name, read_metadata(run / "weights.safetensors")["network"], run))
-    order = list(NETWORKS)
-    jobs.sort(key=lambda job: (order.index(job[1]) if job[1] in order else len(order), job[0]))
     results = []
-    for name, net, where in jobs:
-        digest = sha256_file(weights_file(where)) if where is not None else None
-        way = _way(net, where, sampling)
-        if way is not None and way != _way(net, where, None):
-            name = f"{name}-{way['name']}-{way['prediction']}-nfe{way['nfe']}"
-        seed = sampling.seed if way is not None and sampling is not None else 0
-        path = result_path(leaderboards, test_set=dataset.name, method=name, kind=protocol.name)
-        images = save_images / name if save_images else None
-        known = _known(path, dataset, protocol, digest, way, seed)
-        if known is not None and (images is None or images.is_dir()):
-            results.append(known)
-            continue
-        restorer = load_restorer(
-            net, where, daclip=daclip, device=device or best_device(), sampling=sampling if way is not None else None
-        )
-        parameters = sum(p.numel() for p in restorer.network.parameters())
-        method = _method(name, NETWORKS[net], where, digest, parameters, way)
-        with progress_bar(f"eval {method.title}", dataset.split("test")["rows"]) as progress:
-            result, rows = evaluate_network(
-                restorer,
-                dataset,
-                protocol,
+    keys = [row["key"] for row in dataset.index("test")]
+    test_set = (dataset.name, dataset.split("test")["digest"])
+    for job in jobs:
+        images = save_images / job.name if save_images else None
+        known = {p.name: known_result(leaderboards, test_set, p, job) for p in protocols}
+        if images is not None and not all(image_file(images, key).is_file() for key in keys):
+            known = dict.fromkeys(known)
+        if pending := [p for p in protocols if known[p.name] is None]:
+            sampled = sampling if job.way is not None else None
+            place = device or best_device()
+            here = place if engine == "local" else "cpu"  # the head of a cluster may have no GPU
+            restorer = load_restorer(job.network, job.weights, daclip=daclip, device=here, sampling=sampled)
+            scorer = scorer_for(pending, device=here)
+            store = Store(leaderboards / "results", identity_of(job, dataset, restorer, daclip=daclip, device=place))
+            work = None
+            if engine == "ray":
+                from benchmark.evaluation.cluster import cluster_work
+
+                work = cluster_work(
+                    job,
+                    dataset,
+                    pending,
+                    metrics=dict(scorer.metrics),
+                    daclip=daclip,
+                    device=place,
+                    sampling=sampled,
+                    address=cluster_address(engine, address),
+                    images=images,
+                )
+            method = method_of(job, restorer)
+            try:
+                with progress_bar(f"eval {method.title}", len(keys)) as progress:
+                    evaluated = evaluate_network(
+                        restorer,
+                        dataset,
+                        pending,
+                        method=method,
+                        scorer=scorer,
+                        work=work,
+                        store=store,
+                        workers=default_workers(),
+                        keep=lambda image, folder=images: keep_image(image, folder),
+                        there=lambda key, folder=images: folder is None or image_file(folder, key).is_file(),
+                        progress=progress,
+                    )
+            except BaseException:
+                store.close()
+                raise
+            known |= write_all(leaderboards, evaluated)
+            store.remove()
+        results += [result for result in known.values() if result is not None]
+    return results
+
+
+def scorer_for(protocols: Sequence[Protocol], *, device: str = "cpu") -> Any:
+    """Return what scores images under these protocols, with the features of clean images kept on disk."""
+    from benchmark.metrics.feature_cache import default_path
+    from benchmark.metrics.scorer import MultiScorer
+
+    return MultiScorer(protocols, device=device, feature_cache=default_path())
+
+
+def write_all(leaderboards: Path, evaluated: Sequence[Evaluated]) -> dict[str, Result]:
+    """Write results with their rows and return them by protocol."""
+    for one in evaluated:
+        write_result(leaderboards, one.result, one.rows)
+    return {one.result.protocol.id: one.result for one in evaluated}
+
+
+def evaluate_submission(
+    place: Path,
+    protocols: Sequence[Protocol],
+    *,
+    method: str,
+    clean: Path | None = None,
+    dataset: Dataset | None = None,
+    allow_missing: bool = False,
+    leaderboards: Path,
+    device: str | None = None,
+) -> list[Evaluated]:
+    """Score a folder or zip of restored images; against a dataset, results are written to the leaderboards.
+
+    Arguments:
+        place: The folder or zip.
+        protocols: How the metrics are computed.
+        method: What the images are attributed to.
+        clean: Folder or zip of the clean images, or None.
+        dataset: Instead, a dataset with a test split.
+        allow_missing: Whether some images may be missing.
+        leaderboards: Where results are written, and scored images of an unfinished evaluation.
+        device: Where the networks of the metrics run.
+    """
+    from benchmark.evaluation.restored import (
+        evaluate_restored,
+        match_restored,
+        references_of_dataset,
+        references_of_pictures,
+    )
+
+    if dataset is not None:
+        references = references_of_dataset(dataset)
+    elif clean is not None:
+        references = references_of_pictures(clean)
+    else:
+        raise UserError("--restored needs --clean DIR, or --data DATASET, and --protocol PROTOCOL")
+    submission = match_restored(place, references, allow_missing=allow_missing)
+    identity = {
+        "restored": submission.digest,
+        "test_set": references.test_set.digest,
+        "versions": birth_certificate()["versions"],
+    }
+    scorer = scorer_for(protocols, device=device or "cpu")
+    store = Store(leaderboards / "results", identity)
+    try:
+        with progress_bar(f"score {method}", len(submission.names)) as progress:
+            evaluated = evaluate_restored(
+                submission,
+                references,
+                protocols,
                 method=method,
-                keep=lambda image, folder=images: _keep(image, folder),
+                scorer=scorer,
+                store=store,
+                workers=default_workers(),
                 progress=progress,
             )
-        write_result(leaderboards, result, rows)
-        results.append(result)
-    return results
-
-
-def _way(network: str, where: Path | None, sampling: Sampling | None) -> dict[str, Any] | None:
-    """Return what a result will say about how the network was sampled; None for one that restores in one pass."""
-    if where is None or not NETWORKS[network].sampler:
-        return None
-    sde, filled = process_of(where, sampling)
-    return filled.facts(sde)
-
-
-def _known(
-    path: Path,
-    dataset: Dataset,
-    protocol: Protocol,
-    weights_sha256: str | None,
-    way: dict[str, Any] | None,
-    seed: int,
-) -> Result | None:
-    """Return a result that is already there for exactly this work and lacks nothing that could now be filled."""
-    from benchmark.metrics.scorer import Scorer
-
-    if not path.is_file() or not path.with_suffix(".parquet").is_file():
-        return None
-    result = Result.from_json(read_json(path, "result"), where=path)
-    same = (
-        result.test_set.digest == dataset.split("test")["digest"]
-        and (result.protocol.id, result.protocol.version) == (protocol.name, protocol.version)
-        and result.method.weights_sha256 == weights_sha256
-        and (result.sampler, result.seed) == (way, seed)
-    )
-    # Only a result with empty cells costs a look at the weight files: one of them may have come since.
-    whole = not result.missing or set(result.missing) <= set(Scorer(protocol).missing)
-    return result if same and whole else None
-
-
-def _method(
-    name: str, card: NetworkCard, where: Path | None, digest: str | None, parameters: int, way: dict[str, Any] | None
-) -> Method:
-    note = None
-    title = card.title
-    if where is not None:
-        metadata = read_metadata(weights_file(where))
-        preset = metadata.get("recipe", {}).get("preset")
-        if preset:
-            note = f"recipe {metadata['recipe']['name']}, preset {preset}, {metadata['step']} steps"
-        if way is not None:
-            sampled = f"sampler {way['name']}, {way['nfe']} network calls an image"
-            note = sampled if note is None else f"{note}; {sampled}"
-        if name != card.name:
-            title = f"{card.title} ({name})"
-    return Method(name, title, card.name, parameters, digest, None, note)
-
-
-def _method_name(network: str, weights: Path) -> str:
-    folder = weights if weights.is_dir() else None
-    return folder.resolve().name if folder else f"{network}-{weights.stem}"
-
-
-def _keep(image: Restored, folder: Path | None) -> None:
-    if folder is None:
-        return
-    pixels = image.restored if image.restored.dtype.name == "uint8" else to_uint8(image.restored)
-    write_bytes(folder / f"{image.key}.png", encode_png(pixels))
-
-
-def classify_all(
-    *, data: Path, runs: Path | None, weights: Path | None, leaderboards: Path, device: str | None
-) -> list[ClassificationResult]:
-    """Classify the test images with every DA-CLIP and with the frozen CLIP inside it, and write a result each."""
-    from models.daclip.build import load_daclip
-
-    dataset = Dataset(data)
-    found = [weights] if weights else finished_runs(runs, "daclip") if runs else []
-    if not found:
-        raise UserError("no DA-CLIP to classify with: give --runs DIR with a finished daclip run, or --weights FILE")
-    facts = dataset.split("test")
-    words = tuple(dataset.degradations("test"))
-    test_set = TestSet(dataset.name, dataset.name, facts["digest"], facts["rows"], words)
-    results = []
-    for where in found:
-        daclip = load_daclip(where)
-        digest = sha256_file(weights_file(where))
-        metadata: dict[str, Any] = read_metadata(weights_file(where))
-        start = metadata.get("recipe", {}).get("arch", {}).get("pretrained", "published")
-        clip = "CLIP (frozen, random weights)" if start is None else "CLIP (frozen)"
-        name = where.resolve().name if where.is_dir() else where.stem
-        for suffix, title, plain in (("clip", clip, True), ("daclip", "DA-CLIP", False)):
-            with progress_bar(f"classify {title}", facts["rows"]) as progress:
-                counts = confusion_matrix(
-                    daclip, dataset, plain=plain, device=device or best_device(), progress=progress
-                )
-            method = Method(
-                name if suffix == "daclip" else f"{name}-{suffix}", title, "daclip", None, digest, None, None
-            )
-            result = ClassificationResult.from_confusion(
-                counts,
-                types=answers_for(dataset),
-                method=method,
-                test_set=test_set,
-                seed=None,
-                birth=birth_certificate(),
-            )
-            write_classification(leaderboards, result)
-            results.append(result)
-    return results
+    except BaseException:
+        store.close()
+        raise
+    if dataset is not None:
+        write_all(leaderboards, evaluated)
+    store.remove()
+    return evaluated

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from benchmark.tables import TABLES
-
 
 @click.command(
     name="leaderboard",
@@ -25,16 +23,18 @@ Examples:
     help="Folder that holds results/ and gets the pages.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a page is out of date, naming it.")
-@click.option("--table", metavar="TABLE", help="Print one table to stdout and write nothing: 1, 2a, ..., 3.")
+@click.option(
+    "--table", metavar="TABLE", help="Print one table or page to stdout and write nothing: 1, 2a, ..., protocol-gap."
+)
 def command(leaderboards: Path, check: bool, table: str | None) -> None:
-    """Generate the Markdown pages of every table from published numbers and results."""
+    """Generate the pages of every table, with their figures, from published numbers and results."""
     if table is not None and check:
         raise click.UsageError("--check is about the pages and --table prints one: give one of the two")
     if table is not None:
-        card = TABLES[table]
-        from benchmark.leaderboard import read_records, table_page
+        from benchmark.leaderboard import check_page_name, read_records, table_page
 
-        click.echo(table_page(card.name, records=read_records(leaderboards)), nl=False)
+        check_page_name(table)
+        click.echo(table_page(table, records=read_records(leaderboards)), nl=False)
         return
     from benchmark.leaderboard import stale, write
 

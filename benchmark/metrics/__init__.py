@@ -67,5 +67,13 @@ METRICS = Catalogue[MetricCard](
             higher_is_better=False,
             kind="set",
         ),
+        MetricCard(
+            name="kid",
+            target="benchmark.metrics.kid:Kid",
+            label="KID",
+            decimals=5,
+            higher_is_better=False,
+            kind="set",
+        ),
     ],
 )

@@ -31,6 +31,28 @@ def crop_border(image: np.ndarray, *, pixels: int) -> np.ndarray:
     return image[pixels : height - pixels, pixels : width - pixels]
 
 
+def crop_to_multiple(image: np.ndarray, *, of: int) -> np.ndarray:
+    """Return the view of `image` around its centre whose height and width are multiples of a number.
+
+    Of an odd surplus the larger half is cut off at the end.
+
+    Arguments:
+        image: An image with shape `(H, W)` or `(H, W, C)`.
+        of: The number; 1 returns the image itself.
+
+    Raises:
+        UserError: A side is shorter than the number.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < of:
+        raise UserError(
+            f"the image is {width}x{height} pixels, of which a protocol that cuts it down to multiples of {of} leaves "
+            f"nothing: use larger images or another protocol"
+        )
+    top, left = height % of // 2, width % of // 2
+    return image[top : top + height // of * of, left : left + width // of * of]
+
+
 def check_same_shape(restored: np.ndarray, clean: np.ndarray) -> None:
     """Refuse two images that differ in size or channels.
 

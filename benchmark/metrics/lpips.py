@@ -10,16 +10,19 @@ import numpy as np
 
 from benchmark.metrics.border import check_same_shape
 from benchmark.metrics.precision import exact_float32
-from benchmark.metrics.weight_files import ALEXNET, VGG16, WeightFile, load_into, load_state
+from benchmark.metrics.weight_files import ALEXNET, SQUEEZENET, VGG16, WeightFile, load_into, load_state
 from models.errors import UserError
 
-BACKBONES: dict[str, WeightFile] = {"alex": ALEXNET, "vgg": VGG16}
+Net = Literal["alex", "vgg", "squeeze"]
+Order = Literal["rgb", "bgr"]
 
-SMALLEST = {"alex": 31, "vgg": 16}
+BACKBONES: dict[str, WeightFile] = {"alex": ALEXNET, "vgg": VGG16, "squeeze": SQUEEZENET}
+
+SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 """Shortest side for which the last layer of each backbone still has a pixel."""
 
 
-def build_network(weights: Path, *, net: Literal["alex", "vgg"] = "alex", device: str = "cpu") -> Any:
+def build_network(weights: Path, *, net: Net = "alex", device: str = "cpu") -> Any:
     """Return an `lpips.LPIPS` (version 0.1) with its own calibrated heads and the backbone stored in `weights`.
 
     Arguments:
@@ -41,7 +44,8 @@ def build_network(weights: Path, *, net: Literal["alex", "vgg"] = "alex", device
     slices = {key.split(".", 1)[1]: key for key in network.net.state_dict()}
     features = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
     load_into(network.net, {slices.get(key, f"features.{key}"): value for key, value in features.items()}, path=weights)
-    return network.requires_grad_(False).eval().to(device)
+    # channels last: on a processor a tenth faster
+    return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
 
 
 class Lpips:
@@ -57,12 +61,12 @@ class Lpips:
         2018), https://arxiv.org/abs/1801.03924
     """
 
-    def __init__(self, weights: Path, *, net: Literal["alex", "vgg"] = "alex", device: str = "cpu") -> None:
+    def __init__(self, weights: Path, *, net: Net = "alex", device: str = "cpu") -> None:
         self.net = net
         self.device = device
         self.network = build_network(weights, net=net, device=device)
 
-    def __call__(self, restored: np.ndarray, clean: np.ndarray, *, order: Literal["rgb", "bgr"] = "rgb") -> float:
+    def __call__(self, restored: np.ndarray, clean: np.ndarray, *, order: Order = "rgb") -> float:
         """Return the distance of two RGB images; neither is cropped, clamped or quantised.
 
         Arguments:
@@ -74,17 +78,39 @@ class Lpips:
         Raises:
             UserError: The shapes differ, or a side is too short for the backbone.
         """
-        import torch
-
         check_same_shape(restored, clean)
-        smallest, (height, width) = SMALLEST[self.net], clean.shape[:2]
+        return self.compare(self.features(restored, order=order), self.features(clean, order=order))
+
+    def features(self, image: np.ndarray, *, order: Order = "rgb") -> list[Any]:
+        """Return what the backbone sees in an image, each pixel's channels brought to length 1.
+
+        A clean image's features serve every method, and every protocol that shows it in the same order.
+
+        Arguments:
+            image: RGB with shape `(H, W, 3)`, float, nominally in [0, 1].
+            order: Order in which the network sees the channels.
+
+        Returns:
+            A tensor with shape `(1, C, h, w)` for each layer that is compared.
+
+        Raises:
+            UserError: A side is too short for the backbone.
+        """
+        import torch
+        from lpips import normalize_tensor
+
+        smallest, (height, width) = SMALLEST[self.net], image.shape[:2]
         if min(height, width) < smallest:
             raise UserError(f"LPIPS ({self.net}) needs at least {smallest}x{smallest} pixels and got {width}x{height}")
+        channels = image if order == "rgb" else image[..., ::-1]
+        planes = np.ascontiguousarray(channels.transpose(2, 0, 1), dtype=np.float32)
+        with exact_float32(self.device):
+            batch = torch.from_numpy(planes)[None].to(self.device) * 2 - 1
+            layers = self.network.net.forward(self.network.scaling_layer(batch))
+            return [normalize_tensor(layer) for layer in layers]
 
-        def prepare(image: np.ndarray) -> torch.Tensor:
-            channels = image if order == "rgb" else image[..., ::-1]
-            planes = np.ascontiguousarray(channels.transpose(2, 0, 1), dtype=np.float32)
-            return torch.from_numpy(planes)[None].to(self.device) * 2 - 1
-
-        with exact_float32():
-            return float(self.network(prepare(restored), prepare(clean)).item())
+    def compare(self, restored: list[Any], clean: list[Any]) -> float:
+        """Return the distance of two images whose features are given."""
+        with exact_float32(self.device):
+            heads = zip(self.network.lins, restored, clean, strict=True)
+            return float(sum(head((a - b) ** 2).mean() for head, a, b in heads))

@@ -10,11 +10,12 @@ WEIGHTS = (65.481, 128.553, 24.966)
 OFFSET = 16.0
 
 
-def luma(image: np.ndarray) -> np.ndarray:
-    """Return the BT.601 studio-range Y of an RGB image, as MATLAB's `rgb2ycbcr` defines it but without rounding.
+def luma(image: np.ndarray, *, rounded: bool = False) -> np.ndarray:
+    """Return the BT.601 studio-range Y of an RGB image, as MATLAB's `rgb2ycbcr` defines it.
 
     Arguments:
         image: RGB with shape `(H, W, 3)`; uint8 in [0, 255] or float in [0, 1].
+        rounded: Whether Y is rounded to whole numbers, as MATLAB does for 8-bit images; halves go up.
 
     Returns:
         Y with shape `(H, W)`, float64, in [16, 235]. Metrics on it keep a data range of 255, as the
@@ -24,4 +25,5 @@ def luma(image: np.ndarray) -> np.ndarray:
         Recommendation ITU-R BT.601-7 (ITU, 2011), https://www.itu.int/rec/R-REC-BT.601
     """
     scale = 255.0 if image.dtype == np.uint8 else 1.0
-    return image.astype(np.float64) @ (np.array(WEIGHTS) / scale) + OFFSET
+    y = image.astype(np.float64) @ (np.array(WEIGHTS) / scale) + OFFSET
+    return np.floor(y + 0.5, out=y) if rounded else y

@@ -1,4 +1,4 @@
-"""Structural similarity, with the Gaussian window of the paper that defined it and with a uniform one."""
+"""Structural similarity, with the Gaussian window of the paper that defined it, a uniform one, and as MATLAB has it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,45 @@ from models.errors import UserError
 K1, K2 = 0.01, 0.03
 
 
-def _window(kind: str) -> tuple[np.ndarray, float]:
+Kind = Literal["gaussian", "uniform", "matlab"]
+
+
+def _window(kind: Kind) -> tuple[np.ndarray, float]:
     """Return the one-dimensional weights and the factor that turns a window's variance into the wanted estimate."""
-    if kind == "gaussian":
+    if kind == "uniform":
+        return np.full(7, 1 / 7), 49 / 48  # scikit-image's default divides by n - 1
+    if kind in ("gaussian", "matlab"):
         distance = np.arange(-5, 6)
         weights = np.exp(-(distance**2) / (2 * 1.5**2))
         return weights / weights.sum(), 1.0
-    if kind == "uniform":
-        return np.full(7, 1 / 7), 49 / 48  # scikit-image's default divides by n - 1
     raise ValueError(f"there is no SSIM window called {kind!r}")
+
+
+def _across(weights: np.ndarray, channels: int) -> np.ndarray:
+    """Return the matrix by which a window slides along the channels, the first and the last one repeated for ever."""
+    margin = len(weights) // 2
+    mixing = np.zeros((channels, channels))
+    for channel in range(channels):
+        sources = np.clip(np.arange(channel - margin, channel + margin + 1), 0, channels - 1)
+        np.add.at(mixing[channel], sources, weights)
+    return mixing
 
 
 def ssim(
     restored: np.ndarray,
     clean: np.ndarray,
     *,
-    window: Literal["gaussian", "uniform"] = "gaussian",
+    window: Kind = "gaussian",
     data_range: float = 255.0,
 ) -> float:
-    """Return the structural similarity of two images, averaged over channels and over every window inside the image.
+    """Return the structural similarity of two images, averaged over channels and over every window.
 
     Arguments:
         restored: Image with shape `(H, W)` or `(H, W, C)`.
         clean: Image of the same shape and scale.
-        window: "gaussian" is 11x11 with sigma 1.5 (the paper's); "uniform" is 7x7 (scikit-image's default).
+        window: "gaussian" is 11x11 with sigma 1.5 (the paper's) and "uniform" 7x7 (scikit-image's default), both at
+            every place where they are inside the image. "matlab" is the Gaussian at every pixel, with the border
+            repeated outwards, and for colour images 11x11x11: MATLAB takes an array of three dimensions for a volume.
         data_range: Distance between the darkest and the brightest value.
 
     Returns:
@@ -53,13 +68,18 @@ def ssim(
     weights, unbias = _window(window)
     size, margin = len(weights), len(weights) // 2
     height, width = clean.shape[:2]
-    if min(height, width) < size:
+    if window != "matlab" and min(height, width) < size:
         raise UserError(
             f"SSIM needs at least {size}x{size} pixels and got {width}x{height} (after the protocol's crop): "
             f"use larger images"
         )
 
+    mixing = _across(weights, clean.shape[2]) if window == "matlab" and clean.ndim == 3 else None
+
     def local_mean(values: np.ndarray) -> np.ndarray:
+        if window == "matlab":
+            filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights, borderType=cv2.BORDER_REPLICATE)
+            return filtered if mixing is None else filtered @ mixing.T
         filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights)
         return filtered[margin : height - margin, margin : width - margin]
 

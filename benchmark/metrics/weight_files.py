@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.weights_get.offers import OFFERS
 from models.errors import UserError
 from models.files import sha256_file
 
@@ -21,38 +22,42 @@ class WeightFile:
     """One published weight file.
 
     Arguments:
+        offer: Its name for `bench weights get`.
         name: File name; its last part before the suffix is the start of the file's SHA-256, a custom of torch hub.
+        converted: File name, under the same custom, of the same weights out of a package; empty when there is none.
         purpose: What it is needed for, in words.
         url: The official address.
     """
 
+    offer: str
     name: str
+    converted: str = ""
     purpose: str
     url: str
 
     @property
-    def digest_start(self) -> str:
-        """The eight hexadecimal digits with which the file's SHA-256 must begin."""
-        return Path(self.name).stem.rsplit("-", 1)[1]
+    def names(self) -> tuple[str, ...]:
+        """The file names under which the weights may lie, the official one first."""
+        return (self.name, self.converted) if self.converted else (self.name,)
 
 
-ALEXNET = WeightFile(
-    name="alexnet-owt-7be5be79.pth",
-    purpose="LPIPS (AlexNet)",
-    url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-)
-VGG16 = WeightFile(
-    name="vgg16-397923af.pth",
-    purpose="LPIPS (VGG16)",
-    url="https://download.pytorch.org/models/vgg16-397923af.pth",
-)
-INCEPTION = WeightFile(
-    name="pt_inception-2015-12-05-6726825d.pth",
-    purpose="FID",
-    url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-)
+def _offered(name: str) -> WeightFile:
+    offer = OFFERS[name]
+    converted = offer.package.file if offer.package else ""
+    return WeightFile(offer=name, name=offer.file, converted=converted, purpose=offer.purpose, url=offer.url)
 
-WEIGHT_FILES = (ALEXNET, VGG16, INCEPTION)
+
+ALEXNET = _offered("lpips-alex")
+VGG16 = _offered("lpips-vgg")
+SQUEEZENET = _offered("lpips-squeeze")
+INCEPTION = _offered("inception")
+
+WEIGHT_FILES = (ALEXNET, VGG16, SQUEEZENET, INCEPTION)
+
+
+def digest_start(name: str) -> str:
+    """Return the hexadecimal digits with which the SHA-256 of a file of this name must begin."""
+    return Path(name).stem.rsplit("-", 1)[1]
 
 
 def search_folders(*, folder: Path | None = None) -> tuple[Path, ...]:
@@ -99,19 +104,20 @@ def find_weight_file(file: WeightFile, *, folder: Path | None = None) -> Path:
         UserError: The first match is not the published file.
     """
     folders = search_folders(folder=folder)
-    for candidate in (place / file.name for place in folders):
+    for candidate in (place / name for place in folders for name in file.names):
         if not candidate.is_file():
             continue
-        digest = digest_of(candidate)
-        if not digest.startswith(file.digest_start):
+        digest, wanted = digest_of(candidate), digest_start(candidate.name)
+        if not digest.startswith(wanted):
             raise UserError(
                 f"{candidate} is damaged or another file: its sha256 starts with {digest[:8]} and that of the "
-                f"published one with {file.digest_start}; fetch it again from {file.url}"
+                f"published one with {wanted}; remove it and fetch it again with: bench weights get {file.offer}"
             )
         return candidate
     raise MissingWeights(
-        f"{file.purpose} needs the file {file.name}, which is not in {', '.join(map(str, folders))}: "
-        f"get it from {file.url} and put it into {folders[0]}, or set BENCH_WEIGHTS to the folder that holds it"
+        f"{file.purpose} needs the file {file.name}, which is not in {', '.join(map(str, folders))}: run `bench "
+        f"weights get {file.offer}`, or get it from {file.url} and put it into {folders[0]}, or set BENCH_WEIGHTS to "
+        f"the folder that holds it"
     )
 
 

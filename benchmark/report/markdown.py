@@ -65,6 +65,8 @@ def section_text(section: Section) -> str:
                 numeric=section.numeric,
             )
         )
+    if section.figure is not None:
+        blocks.append(f"![{escape(section.figure[0])}]({section.figure[1]})")
     if section.kind == "published" and (section.notes or section.remarks):
         blocks.append("Our reading (not part of the paper):")
     if section.notes:

@@ -68,12 +68,15 @@ def print_source_counts(manifest: dict[str, Any]) -> None:
 
 def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
     """Print a table of words, the first column to the left and the others to the right."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for number, name in enumerate(header):
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
+    console = _console()
+    # As the table's own title it would be wrapped to the width of the table.
+    console.print(title, style="italic", markup=False, highlight=False)
+    console.print(table)
 
 
 def _console() -> Console:

@@ -1,4 +1,4 @@
-"""The catalogue of tables: which rows and columns each shows, under which protocol."""
+"""The catalogues of tables and of further pages: which rows and columns each shows, under which protocol."""
 
 from __future__ import annotations
 
@@ -86,6 +86,43 @@ TABLES = Catalogue[TableCard](
             title="Recognising the degradation type",
             protocol="accuracy",
             metrics=("accuracy",),
+        ),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class PageCard:
+    """A page that compares what several tables hold.
+
+    Arguments:
+        name: Of its file, without ".md".
+        target: "module:function"; the function takes the published numbers' folder and the records, and returns the
+            sections of the page.
+        title: Heading.
+        about: What it shows, in the index.
+    """
+
+    name: str
+    target: str
+    title: str
+    about: str
+
+
+PAGES = Catalogue[PageCard](
+    "page",
+    [
+        PageCard(
+            name="what-table-2-measures",
+            target="benchmark.tables.reproduction:build",
+            title="What Table 2 really measures",
+            about="Printed cells beside what the released weights give under every protocol",
+        ),
+        PageCard(
+            name="protocol-gap",
+            target="benchmark.tables.protocol_gap:build",
+            title="The protocol gap",
+            about="How far one and the same method moves between protocols",
         ),
     ],
 )

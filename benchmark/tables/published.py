@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmark.metrics import METRICS
+from benchmark.protocols import PROTOCOLS
 from benchmark.strict import parse
 from benchmark.tables.view import Cell, Section, embolden, head
 from models.errors import UserError, close_match
+from models.networks import NETWORKS
 from models.vocabulary import check_degradation
 
 T = TypeVar("T")
@@ -41,18 +43,26 @@ class Note:
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """One method; the values are text, so that trailing zeros stay as printed."""
+    """One method; the values are text, so that trailing zeros stay as printed.
+
+    Arguments:
+        method: Name as printed.
+        values: The cells, by metric.
+        network: Our network of this method, when its released weights can be run here.
+    """
 
     method: str
     values: Mapping[str, str]
+    network: str | None = None
 
 
 @dataclass(frozen=True)
 class PublishedScores:
-    """A printed table of scores.
+    """A printed table of scores; `fits` names for each column the protocol of ours that it fits, where we know it.
 
     Raises:
-        UserError: A row lacks a column or holds something that is no number, or a note points at nothing.
+        UserError: A row lacks a column or holds something that is no number, or a note, a network or a protocol is
+            none that exists.
     """
 
     schema: int
@@ -64,9 +74,13 @@ class PublishedScores:
     columns: tuple[str, ...]
     rows: tuple[PublishedRow, ...]
     notes: tuple[Note, ...]
+    fits: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_known("metric", self.columns, METRICS)
+        _check_known("column", tuple(self.fits), self.columns)
+        _check_known("protocol", tuple(self.fits.values()), PROTOCOLS)
+        _check_known("network", tuple(row.network for row in self.rows if row.network), NETWORKS)
         methods = [row.method for row in self.rows]
         for row in self.rows:
             if tuple(row.values) != self.columns:
@@ -148,14 +162,18 @@ def read_published(kind: type[T], folder: Path, *, table: str) -> T:
 
 
 def published_section(published: PublishedScores) -> Section:
-    """Show printed scores as they are, the best of each column in bold, with our notes numbered."""
+    """Show printed scores as they are, the best of each column in bold, with our notes numbered.
+
+    A note stands at its cells; one without columns at the names of its rows, one without rows at the column heads.
+    """
     numbered = [note for note in published.notes if note.rows or note.columns]
 
-    def marks(row: str | None, column: str) -> tuple[int, ...]:
+    def marks(row: str | None, column: str | None) -> tuple[int, ...]:
         return tuple(
             i
             for i, note in enumerate(numbered, start=1)
-            if column in note.columns and (row in note.rows if row is not None else not note.rows)
+            if (column in note.columns if column is not None else not note.columns)
+            and (row in note.rows if row is not None else not note.rows)
         )
 
     columns = [
@@ -171,12 +189,28 @@ def published_section(published: PublishedScores) -> Section:
         kind="published",
         headers=(Cell(text="Method"), *heads),
         numeric=(False, *[True] * len(published.columns)),
-        rows=tuple((Cell(text=row.method), *[column[i] for column in columns]) for i, row in enumerate(published.rows)),
+        rows=tuple(
+            (Cell(text=row.method, notes=marks(row.method, None)), *[column[i] for column in columns])
+            for i, row in enumerate(published.rows)
+        ),
         intro=(
             str(published.citation),
             f"Protocol as printed: {published.protocol}.",
+            *protocols_that_fit(published),
             f"Read in: {published.read_in}.",
         ),
         remarks=tuple(note.text for note in published.notes if note not in numbered),
         notes=tuple(note.text for note in numbered),
     )
+
+
+def protocols_that_fit(published: PublishedScores) -> list[str]:
+    """Say for each column which of our protocols it fits; nothing for a table without columns."""
+    if not published.columns:
+        return []
+    labels = [f"{METRICS[name].label} {_protocol(published.fits.get(name))}" for name in published.columns]
+    return [f"Protocol of ours that each column fits: {', '.join(labels)}."]
+
+
+def _protocol(name: str | None) -> str:
+    return "not known" if name is None else f"`{name}`"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from benchmark.classification_results import ClassificationResult
 from benchmark.counts_results import CountsResult
 from benchmark.metrics import MetricCard
 from benchmark.results import Result
+from benchmark.robustness_results import RobustnessResult
 from models.errors import UserError
 
 ABSENT = "-"
@@ -18,11 +19,13 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Records:
-    """Everything measured that a leaderboards folder holds."""
+    """Everything measured that a leaderboards folder holds; `per_image` returns the rows of a result, if it has any."""
 
     results: Sequence[Result] = ()
     classifications: Sequence[ClassificationResult] = ()
     counts: Sequence[CountsResult] = ()
+    robustness: Sequence[RobustnessResult] = ()
+    per_image: Callable[[Result], Sequence[Mapping[str, Any]] | None] = lambda result: None
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Section:
         remarks: Lines below the table; the note numbered i in a cell is `notes[i - 1]`.
         notes: Numbered notes.
         births: One line a row: command, commit and machine, as (label, command, rest).
+        figure: A picture below the table, as (what it shows, path from the page); None for none.
         level: 2 for a section, 3 for a part of the section before it.
     """
 
@@ -59,6 +63,7 @@ class Section:
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     births: tuple[tuple[str, str, str], ...] = ()
+    figure: tuple[str, str] | None = None
     level: int = 2
 
 
@@ -109,7 +114,7 @@ def one_origin(results: Sequence[Result] | Sequence[ClassificationResult]) -> No
             raise UserError(f"one column cannot mix {what}: {', '.join(found)}; give each its own section")
 
 
-def birth_line(result: Result | ClassificationResult) -> tuple[str, str, str]:
+def birth_line(result: Result | ClassificationResult | RobustnessResult) -> tuple[str, str, str]:
     """Return (title, command, the rest of the birth certificate) of a measured row."""
     method = result.method
     source = (

@@ -16,10 +16,11 @@ from torchvision.models import inception_v3
 
 from benchmark.metrics.fid import Fid, frechet_distance
 from benchmark.metrics.inception import InceptionFeatures
-from benchmark.metrics.scorer import Scorer
-from benchmark.metrics.weight_files import INCEPTION
+from benchmark.metrics.scorer import MultiScorer, Scorer
+from benchmark.metrics.weight_files import INCEPTION, MissingWeights, find_weight_file, load_state
 from benchmark.protocols import PROTOCOLS
 from models.errors import UserError
+from models.images import read
 
 
 def theirs(a: np.ndarray, b: np.ndarray) -> float:
@@ -176,17 +177,76 @@ def test_scorer_gives_the_distance_between_restored_and_clean_files(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     weights = hub / "hub" / "checkpoints" / INCEPTION.name
     scorer = Scorer(PROTOCOLS["modern"], weights_folder=tmp_path, fid_weights=weights)
-    assert scorer.metrics == ("psnr", "ssim", "fid")
+    assert scorer.metrics == ("psnr", "ssim", "fid", "kid")
     restored = [255 - photo for photo in photos]
     for index in (2, 0, 3, 1):
         scorer.add("inverted", str(index), restored[index], photos[index])
         scorer.add("same", str(index), photos[index], photos[index])
     network = InceptionFeatures(weights)
     expected = frechet_distance(np.stack([*map(network, restored)]), np.stack([*map(network, photos)]))
-    assert scorer.set_scores("inverted") == {"fid": expected}
+    found = scorer.set_results("inverted")["fid"]
+    assert (found.value, found.n, found.ci95) == (expected, 4, None)
+    assert found.warning == "FID of 4 images, fewer than its 2048 features: compare it at equal N only"
     assert scorer.set_scores("same")["fid"] < 1e-9 < expected
     scorer.add("lonely", "0", restored[0], photos[0])
     with pytest.raises(UserError, match="lonely: FID needs at least two"):
         scorer.set_scores("lonely")
     with pytest.raises(UserError, match="nothing was scored in the group 'absent'"):
         scorer.set_scores("absent")
+
+
+def test_features_of_clean_images_are_computed_once_and_found_again_by_the_next_scorer(
+    hub: Path, photos: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = hub / "hub" / "checkpoints" / INCEPTION.name
+    seen: list[int] = []
+    call = InceptionFeatures.__call__
+
+    def counted(self: InceptionFeatures, image: np.ndarray) -> np.ndarray:
+        seen.append(image.size)
+        return call(self, image)
+
+    monkeypatch.setattr(InceptionFeatures, "__call__", counted)
+
+    def evaluate(cache: Path | None) -> tuple[dict, int]:
+        scorer = MultiScorer((PROTOCOLS["modern"], PROTOCOLS["daclip"]), fid_weights=weights, feature_cache=cache)
+        seen.clear()
+        for index, photo in enumerate(photos[:3]):
+            scorer.add("inverted", str(index), 255 - photo, photo)
+            scorer.add("same", str(index), photo, photo)
+        return scorer.set_scores("inverted"), len(seen)
+
+    without, cold, warm = evaluate(None), evaluate(tmp_path / "f.sqlite"), evaluate(tmp_path / "f.sqlite")
+    assert (without[1], cold[1], warm[1]) == (6, 6, 3)
+    assert without[0] == cold[0] == warm[0]
+    assert without[0]["modern"]["fid"] == without[0]["daclip"]["fid"]
+    assert list(without[0]["daclip"]) == ["fid"]
+    assert without[0]["modern"]["kid"].n == 3
+
+
+@pytest.mark.slow
+def test_published_weights_give_the_number_of_pytorch_fid_on_the_same_folders(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        weights = find_weight_file(INCEPTION)
+    except MissingWeights as error:
+        pytest.skip(str(error))
+    folder = shared / "reference/data/LOL_eval15"
+    if not folder.is_dir():
+        pytest.skip(f"no LOL test set at {folder}")
+    home = tmp_path / "hub" / "checkpoints"
+    home.mkdir(parents=True)
+    torch.save({**load_state(weights), **classifier()}, home / INCEPTION.name)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    oracle = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
+    files = {name: sorted((folder / name).glob("*.png")) for name in ("LQ", "GT")}
+    acts = {name: get_activations(paths, oracle, batch_size=1, num_workers=0) for name, paths in files.items()}
+    network = InceptionFeatures(weights)
+    ours = {name: np.stack([network(read(path)) for path in paths]) for name, paths in files.items()}
+    assert frechet_distance(ours["LQ"], ours["GT"]) == pytest.approx(by_eigenvalues(acts["LQ"], acts["GT"]), rel=1e-4)
+
+
+def classifier() -> dict[str, torch.Tensor]:
+    """The part of pytorch-fid's file that FID does not use and its loader wants."""
+    return {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}

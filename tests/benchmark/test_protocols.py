@@ -8,12 +8,39 @@ import sys
 
 import pytest
 
+from benchmark.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from models.errors import UserError
 
 
-def test_the_four_protocols_are_listed_in_order() -> None:
-    assert list(PROTOCOLS) == ["daclip", "daclip-table2", "daclip-derain-y", "modern"]
+def test_the_protocols_are_listed_in_order() -> None:
+    assert list(PROTOCOLS) == [
+        "daclip",
+        "daclip-table2",
+        "daclip-derain-y",
+        "daclip-table2-vgg",
+        "restormer-y",
+        "promptir",
+        "nafnet-tlc",
+        "modern",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "y_rounding", "crop_multiple", "psnr_input", "ssim"),
+    [
+        ("restormer-y", "y", True, 1, "8bit", "gaussian"),
+        ("promptir", "rgb", False, 16, "float", "uniform"),
+        ("nafnet-tlc", "rgb", False, 1, "8bit", "matlab"),
+    ],
+)
+def test_protocols_of_other_papers_fix_theirs(
+    name: str, channels: str, y_rounding: bool, crop_multiple: int, psnr_input: str, ssim: str
+) -> None:
+    protocol = PROTOCOLS[name]
+    assert (protocol.channels, protocol.y_rounding, protocol.crop_multiple) == (channels, y_rounding, crop_multiple)
+    assert (protocol.psnr_input, protocol.ssim, protocol.crop) == (psnr_input, ssim, 0)
+    assert protocol.metrics == ("psnr", "ssim")
 
 
 @pytest.mark.parametrize(
@@ -33,12 +60,9 @@ def test_each_protocol_fixes_its_choices(name: str, channels: str, crop: int, or
         order,
         lpips_input,
     )
-    assert (protocol.ssim, protocol.rounding, protocol.lpips_net, protocol.fid) == (
-        "gaussian",
-        "round",
-        "alex",
-        "pytorch-fid",
-    )
+    assert (protocol.ssim, protocol.lpips_net, protocol.fid) == ("gaussian", "alex", "pytorch-fid")
+    assert (protocol.psnr_input, protocol.crop_multiple, protocol.y_rounding) == ("8bit", 1, False)
+    assert protocol.metrics == ("psnr", "ssim", "lpips", "fid", "kid")[: 5 if name == "modern" else 4]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -48,6 +72,7 @@ def test_every_protocol_is_versioned_described_and_loads(name: str) -> None:
     assert protocol.description.endswith(".")
     assert protocol.title
     assert protocol.reference
+    assert set(protocol.metrics) <= set(METRICS)
     assert PROTOCOLS.load(name).__name__ == "Scorer"
     with pytest.raises(dataclasses.FrozenInstanceError):
         protocol.crop = 1  # pyright: ignore[reportAttributeAccessIssue]

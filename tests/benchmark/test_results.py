@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,14 @@ from hypothesis import strategies as st
 from benchmark.classification_results import ClassificationResult, read_classifications, write_classification
 from benchmark.counts_results import CountsResult, DatasetId, read_counts, write_counts
 from benchmark.provenance import birth_certificate, portable
-from benchmark.results import Result, mean_over_groups, read_results, write_result
+from benchmark.results import Result, mean_over_groups, read_per_image, read_results, write_result, write_rows
 from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
 from models.errors import UserError
 from models.vocabulary import DEGRADATIONS
 
 WORDS = st.text(alphabet=string.ascii_letters + string.digits + " .-|*äé", max_size=12)
-NUMBERS = st.floats(min_value=-1e6, max_value=1e6) | st.just(math.inf)
+# Commands that run networks let numbers below 1e-38 be zero, for the whole process.
+NUMBERS = st.floats(min_value=-1e6, max_value=1e6, allow_subnormal=False) | st.just(math.inf)
 
 
 @st.composite
@@ -47,7 +49,9 @@ def results(draw: st.DrawFn) -> Result:
         metrics={name: Score(value=value, n=3) for name, value in means.items()},
         groups=groups,
         missing={} if "fid" in names else {"fid": draw(WORDS)},
-        cost=Cost(seconds_per_image=draw(st.none() | st.floats(0, 100)), flops=5, flops_size="256x256"),
+        cost=Cost(
+            seconds_per_image=draw(st.none() | st.floats(0, 100, allow_subnormal=False)), flops=5, flops_size="256x256"
+        ),
         sampler=draw(st.none() | st.dictionaries(WORDS, st.integers() | WORDS, max_size=3)),
         seed=draw(st.none() | st.integers(0, 9)),
         **birth_certificate(["eval"]),
@@ -173,13 +177,43 @@ def test_a_broken_row_set_is_refused_and_leaves_what_was_there(tmp_path: Path, r
         assert (path.read_bytes(), path.with_suffix(".parquet").read_bytes()) == before
 
 
-def test_a_crash_between_rows_and_result_leaves_rows_without_a_result(tmp_path: Path, result: Result) -> None:
+def test_what_cannot_be_written_leaves_the_old_result_and_its_rows(tmp_path: Path, result: Result) -> None:
     path = write_result(tmp_path, result, ROWS)
+    before = path.read_bytes(), path.with_suffix(".parquet").read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_result(tmp_path, replace(result, sampler={"eta": math.nan}), [{**row, "psnr": 1.0} for row in ROWS])
-    assert path.with_suffix(".parquet").exists()
-    assert not path.exists()
+    assert (path.read_bytes(), path.with_suffix(".parquet").read_bytes()) == before
+    assert read_results(tmp_path) == [result]
+    assert read_per_image(tmp_path, result) == ROWS
+
+
+def test_a_crash_between_rows_and_result_leaves_rows_without_a_result(
+    tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_result(tmp_path, result, ROWS)
+    replace_file = os.replace
+
+    def crash(source: Path, target: Path) -> None:
+        if Path(target) == path:
+            raise KeyboardInterrupt
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        write_result(tmp_path, result, [{**row, "psnr": 1.0} for row in ROWS])
+    assert {file.name for file in path.parent.iterdir()} == {path.with_suffix(".parquet").name}
     assert read_results(tmp_path) == []
+
+
+def test_rows_of_another_number_of_images_do_not_belong_to_a_result(tmp_path: Path, result: Result) -> None:
+    path = write_result(tmp_path, result, ROWS)
+    write_rows(path.with_suffix(".parquet"), ROWS[:2])
+    assert read_per_image(tmp_path, result) is None
+    path.with_suffix(".parquet").write_bytes(b"no parquet")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_per_image(tmp_path, result)
+    path.with_suffix(".parquet").unlink()
+    assert read_per_image(tmp_path, result) is None
 
 
 def test_a_result_file_in_the_wrong_place_is_refused(tmp_path: Path, result: Result) -> None:

@@ -1,0 +1,24 @@
+"""Restored images that an evaluation leaves behind as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.evaluation.restoring import Restored
+from models.files import write_bytes
+from models.images import encode_png, to_uint8
+
+
+def image_file(folder: Path, key: str) -> Path:
+    """Return where the restored image of a pair lies."""
+    return folder / f"{key}.png"
+
+
+def keep_image(image: Restored, folder: Path | None) -> None:
+    """Write a restored image below a folder, under its key, as its network's own writer would round it."""
+    if folder is None:
+        return
+    pixels = image.restored
+    if pixels.dtype.name != "uint8":
+        pixels = to_uint8(pixels, rounding=image.rounding)
+    write_bytes(image_file(folder, image.key), encode_png(pixels))

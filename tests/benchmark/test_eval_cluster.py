@@ -46,7 +46,7 @@ def test_units_hold_every_image_that_is_left_once_and_in_order(tmp_path: Path) -
     assert list(read) == keys[2:]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cluster_gives_the_same_numbers_and_images(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     data = eval_dataset(tmp_path / "data", rows=4)

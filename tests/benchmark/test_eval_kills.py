@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fifty_killed_evaluations_end_with_the_same_result(tmp_path: Path) -> None:
     script = Path(__file__).with_name("eval_kill_trials.py")
     done = subprocess.run([sys.executable, script, tmp_path, "50"], capture_output=True, text=True, check=False)

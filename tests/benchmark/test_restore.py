@@ -116,7 +116,7 @@ def test_files_of_others_are_not_replaced(tmp_path: Path, capsys: pytest.Capture
     assert "one of the images to restore" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_is_taken_up_and_ends_with_the_same_bytes(weights: Path, tmp_path: Path) -> None:
     for number in range(12):
         image(tmp_path / f"in/{number:02}.png", seed=number, size=(300, 200))

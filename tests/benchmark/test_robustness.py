@@ -130,7 +130,7 @@ def run(*arguments: object) -> int:
     return int(stop.value.code or 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_killed_continues_and_ends_with_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     def command(boards: Path) -> list[str]:
         return [

@@ -59,7 +59,7 @@ def test_random_weights_stand_in_only_where_the_published_ones_are_absent(
     assert all(np.isfinite(value.numpy()).all() for value in torch.load(files["lpips"], weights_only=True).values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_evaluation_is_measured_against_the_reference_and_the_numbers_agree() -> None:
     assert "eval" in MEASUREMENTS

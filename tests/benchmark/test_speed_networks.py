@@ -142,7 +142,7 @@ def test_attention_and_deformable_convolution_count() -> None:
     assert count_flops(restorer, side=16) == {"flops": attention + convolution, "flops_size": "16x16"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_time_of_a_sampled_image_is_that_of_all_its_steps() -> None:
     found = measure(Call(name="refusion", size=(32, 32)))
     row = found["row"]
@@ -168,7 +168,7 @@ def test_there_are_no_other_devices_than_the_machine_has(tmp_path: Path) -> None
     assert list(tmp_path.glob("*.json")) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_continues_where_it_was(tmp_path: Path) -> None:
     out = tmp_path / "speed" / "networks.json"
     names = [argument for name in ("input", "jorder", "clahe") for argument in ("--network", name)]
@@ -193,7 +193,7 @@ def test_a_killed_run_continues_where_it_was(tmp_path: Path) -> None:
     assert out.read_bytes() == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_cannot_be_measured_is_told_and_the_rest_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "networks.json"
     way = ["--size", "64x64", "--json", str(out), "--max-memory", "1M"]
@@ -203,7 +203,7 @@ def test_what_cannot_be_measured_is_told_and_the_rest_is_kept(tmp_path: Path) ->
     assert list(tmp_path.glob("*.json")) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CHEAP_ON_4K)
 def test_an_image_of_4096x2160_pixels_is_restored_within_4_gigabytes(name: str) -> None:
     budget = 4 * 2**30

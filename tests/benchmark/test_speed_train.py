@@ -69,7 +69,7 @@ def test_png_files_decode_to_the_patches_that_the_cache_gives(tmp_path: Path) ->
             assert torch.equal(found, torch.from_numpy(cut(image, patch).copy()).permute(2, 0, 1) / 255)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_training_is_measured_against_the_reference() -> None:
     assert "train" in MEASUREMENTS
     measured = train_speed(pairs=3, steps=1, archs=ARCHS)

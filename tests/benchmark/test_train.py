@@ -140,7 +140,7 @@ def test_weights_and_biases_is_only_used_where_it_is(data: Path, tmp_path: Path,
     assert train(data, tmp_path / "run", "--max-steps", "1") == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_with_its_status_and_says_how_to_go_on(
     number: int, status: int, data: Path, tmp_path: Path

@@ -12,7 +12,7 @@ from train_data import DACLIP, IR_SDE, NAFNET, command, events, finish, losses, 
 
 from models.weights import load_state
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 SETTINGS = {
     "nafnet": (*NAFNET, "--set=clip_norm=1", "--set=ema={decay: 0.9}"),
     "ir-sde": IR_SDE,

@@ -102,7 +102,7 @@ def test_a_torchscript_archive_that_asks_for_code_is_refused(tmp_path: Path) -> 
         read_script(tmp_path / "broken.pt")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_inception_of_the_package_gets_every_name_and_shape_of_pytorch_fid(tmp_path: Path) -> None:
     # FID's pooling branches are as wide as torchvision's, so names and shapes agree
     whole = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)

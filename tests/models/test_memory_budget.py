@@ -14,7 +14,7 @@ TRIAL = Path(__file__).parent / "memory_trial.py"
 MEBIBYTE = 2**20
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["input", "nafnet", "nafnet-daclip", "restormer"])
 def test_a_large_image_is_restored_within_the_memory_that_is_allowed(name: str) -> None:
     command = [sys.executable, str(TRIAL), name, "1080", "1920", str(400 * MEBIBYTE)]

@@ -37,7 +37,7 @@ def small(name: str, *more: str) -> Recipe:
     return tiny_recipe(name, *WITH_ALL, *more, steps=12)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["nafnet", "daclip", "ir-sde"])
 def test_twenty_kills_at_random_steps_change_nothing(name: str, tmp_path: Path) -> None:
     recipe, generator = small(name), random.Random(0)
@@ -147,7 +147,7 @@ def test_every_optimiser_is_resumed(kind: str, tmp_path: Path) -> None:
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kills_at_any_moment_change_nothing(tmp_path: Path) -> None:
     recipe, generator = small("nafnet", "save_every=1"), random.Random(1)
     started = time.perf_counter()

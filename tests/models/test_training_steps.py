@@ -197,7 +197,7 @@ def test_the_average_is_lent_and_taken_back() -> None:
     assert torch.equal(module.weight, now)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compiled_networks_learn_alike(tmp_path: Path) -> None:
     run(tiny_recipe("nafnet", steps=3), tmp_path / "plain")
     run(tiny_recipe("nafnet", "compile=true", steps=3), tmp_path / "other")

@@ -161,7 +161,8 @@ def tile_for(
         side = math.ceil(max(PROBE, card.minimum_size) / multiple) * multiple
         with _autocast(restorer, precision):
             known[place] = bytes_per_pixel(_call(restorer, len(batch)), side=side, batch=len(batch), device=device)
-    cost = known[place]
+    # A network that hands its input on costs nothing that can be measured.
+    cost = max(known[place], 1.0)
     whole = WHOLE_IMAGE + (WHOLE_STATE if card.sampler else 0)
     free = max_memory - idle - whole * len(batch) * height * width
     if cost * height * width <= free:

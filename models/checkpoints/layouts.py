@@ -42,6 +42,9 @@ def recognise(state: Mapping[str, Tensor], *, released: str | None = None) -> La
         return Layout(task="daclip", network="daclip", arch={"clip": infer(state)})
     if "init_conv.weight" in state and "time_mlp.1.weight" in state:
         return _unet(state)
+    if "intro.weight" in state and "time_mlp.1.weight" in state:
+        refusion = NETWORKS.load("refusion")
+        return Layout(task="restoration", network="refusion", arch=dict(refusion.infer_arch(state)))
     found = matches(state)
     best = next((one for one in found if one.network == released), found[0] if found else None)
     return None if best is None else Layout(task="restoration", network=best.network, arch=best.arch)

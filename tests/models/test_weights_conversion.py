@@ -102,8 +102,8 @@ def test_a_unet_survives_conversion_and_export_and_brings_its_settings(kind: str
         ("irsde_unet_nf32_d5", "ir-sde"),
         ("daclip_vit_b_32", "daclip"),
         ("daclip_vit_l_14", "daclip"),
-        ("restormer_biasfree", None),
-        ("refusion_nafnet_w64", None),
+        ("restormer_biasfree", "restormer"),
+        ("refusion_nafnet_w64", "refusion"),
     ],
 )
 def test_published_names_are_recognised_and_written_in_their_order(

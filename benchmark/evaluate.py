@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.dataset import Dataset
-from benchmark.evaluation.cost import count_flops, measured_cost, sampler_facts
-from benchmark.evaluation.restoring import Restored, restore_pair, restore_pairs
+from benchmark.evaluation.cost import measured_cost, sampler_facts
+from benchmark.evaluation.restoring import Restored, restore_pair
 from benchmark.evaluation.scoring import rows_of, score_images, tokens, usable
 from benchmark.evaluation.store import Scored, Store
-from benchmark.evaluation.summary import Summary, sum_up, summarise
+from benchmark.evaluation.summary import Summary, sum_up
 from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate
 from benchmark.results import Result
@@ -20,21 +20,6 @@ from benchmark.scores import Cost, Method, ProtocolId, TestSet
 if TYPE_CHECKING:
     from benchmark.metrics.scorer import MultiScorer, Scorer
     from models.restorer import Restorer
-
-__all__ = [
-    "Evaluated",
-    "Restored",
-    "Scored",
-    "Store",
-    "count_flops",
-    "evaluate_network",
-    "finish",
-    "restore_pairs",
-    "sampler_facts",
-    "score",
-    "score_all",
-    "summarise",
-]
 
 Work = Callable[[Collection[str]], Iterator[Scored]]
 """Scores all images of an evaluation but those of the given keys, in any order."""

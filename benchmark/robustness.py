@@ -11,10 +11,12 @@ import numpy as np
 
 from benchmark.dataset import Dataset, Pair
 from benchmark.degradations.specs import apply
-from benchmark.evaluate import Scored, Store, sampler_facts, score_all
+from benchmark.evaluate import score_all
+from benchmark.evaluation.cost import sampler_facts
 from benchmark.evaluation.folders import open_pictures
 from benchmark.evaluation.restoring import Restored, restore_pair
 from benchmark.evaluation.scoring import rows_of, score_images, tokens
+from benchmark.evaluation.store import Scored, Store
 from benchmark.metrics import METRICS
 from benchmark.metrics.scorer import MultiScorer
 from benchmark.protocols import Protocol

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.dataset import Dataset, Pair
-from benchmark.evaluate import restore_pairs, score, summarise
+from benchmark.evaluate import score
+from benchmark.evaluation.restoring import restore_pairs
+from benchmark.evaluation.summary import summarise
 from benchmark.metrics import METRICS
 from benchmark.metrics.scorer import Scorer
 from benchmark.protocols import Protocol

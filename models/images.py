@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from models.errors import UserError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
+ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; larger files are refused
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -52,6 +55,28 @@ def decode(data: bytes) -> np.ndarray:
     Raises:
         BadImage: The bytes are empty, truncated, no image, CMYK, or larger than `MAX_PIXELS`.
     """
+    with opened(data) as image:
+        if image.mode == "CMYK":
+            raise BadImage("CMYK colours: convert the file to RGB first")
+        if _looks_sixteen_bit(data):
+            deep = _sixteen_bit(data)
+            if deep is not None:
+                deep = deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2)
+                return np.ascontiguousarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        image.load()
+        upright = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
+        return np.asarray(
+            upright.convert("RGBA").convert("RGB") if upright.mode in ("PA", "P") else upright.convert("RGB")
+        )
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """Open an image file whose pixels are still to be decoded; whatever is wrong with it becomes one sentence.
+
+    Raises:
+        BadImage: The bytes are empty, truncated, no image, or larger than `MAX_PIXELS`.
+    """
     if not data:
         raise BadImage("the file is empty")
     try:
@@ -60,19 +85,7 @@ def decode(data: bytes) -> np.ndarray:
             image = Image.open(io.BytesIO(data))
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"{image.width}x{image.height} pixels are more than the limit of {MAX_PIXELS}")
-            if image.mode == "CMYK":
-                raise BadImage("CMYK colours: convert the file to RGB first")
-            if _looks_sixteen_bit(data):
-                deep = _sixteen_bit(data)
-                if deep is not None:
-                    deep = deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2)
-                    return np.ascontiguousarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8))
-            image.load()
-            if image.getexif().get(0x0112, 1) != 1:
-                image = ImageOps.exif_transpose(image)
-            return np.asarray(
-                image.convert("RGBA").convert("RGB") if image.mode in ("PA", "P") else image.convert("RGB")
-            )
+            yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadImage(f"more than {MAX_PIXELS} pixels: refused as a decompression bomb") from None
     except UnidentifiedImageError:

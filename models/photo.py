@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import struct
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
 from models.errors import UserError
-from models.images import MAX_PIXELS, BadImage
+from models.images import ORIENTATION, BadImage, opened
 
-ORIENTATION = 0x0112
 # What a PNG says about itself: bit depth and kind of colour follow its signature and the begin of its first chunk.
 PNG, DEPTH_AT, KIND_AT = b"\x89PNG\r\n\x1a\n", 24, 25
 PNG_GREYS = (0, 4)
@@ -75,31 +72,18 @@ def decode_photo(data: bytes) -> Photo:
     Raises:
         BadImage: They are empty, truncated, no image, or too many pixels.
     """
-    if not data:
-        raise BadImage("the file is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"{image.width}x{image.height} pixels are more than the limit of {MAX_PIXELS}")
-            exif = image.getexif()
-            turned = exif.get(ORIENTATION, 1)
-            profile = image.info.get("icc_profile") or b""
-            if image.mode == "CMYK":
-                image.load()
-                return _eight_bits(ImageOps.exif_transpose(_rgb(image, profile)), _without_orientation(exif), b"")
-            deep = _sixteen_bits(data, image, turned)
-            if deep is not None:
-                return Photo(**deep, deep=True, exif=_without_orientation(exif), profile=profile)
+    with opened(data) as image:
+        exif = image.getexif()
+        turned = exif.get(ORIENTATION, 1)
+        profile = image.info.get("icc_profile") or b""
+        if image.mode == "CMYK":
             image.load()
-            return _eight_bits(ImageOps.exif_transpose(image), _without_orientation(exif), profile)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadImage(f"more than {MAX_PIXELS} pixels: refused as a decompression bomb") from None
-    except UnidentifiedImageError:
-        raise BadImage("not a readable image (no known format)") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, ImageCms.PyCMSError) as error:
-        raise BadImage(f"not a readable image ({error})") from None
+            return _eight_bits(ImageOps.exif_transpose(_rgb(image, profile)), _without_orientation(exif), b"")
+        deep = _sixteen_bits(data, image, turned)
+        if deep is not None:
+            return Photo(**deep, deep=True, exif=_without_orientation(exif), profile=profile)
+        image.load()
+        return _eight_bits(ImageOps.exif_transpose(image), _without_orientation(exif), profile)
 
 
 def _without_orientation(exif: Image.Exif) -> bytes:
@@ -115,7 +99,11 @@ def _rgb(image: Image.Image, profile: bytes) -> Image.Image:
     if not profile:
         return image.convert("RGB")
     ours = ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ours, outputMode="RGB")
+    try:
+        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, theirs, ours, outputMode="RGB")
+    except ImageCms.PyCMSError as error:
+        raise BadImage(f"not a readable image ({error})") from None
     assert converted is not None  # only a conversion in place returns nothing
     return converted
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from benchmark.cli.network_options import network_options
 from benchmark.cli.sampler_options import chosen_sampling, sampler_options
 from benchmark.engine import ENGINES, Engine
 from benchmark.protocols import PROTOCOLS
@@ -34,21 +35,7 @@ Examples:
 )
 @click.option("--table", metavar="TABLE", help="Evaluate for this table: 1, 2a, 2b, 2c, 2d, 3 or classification.")
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset folder with a test split.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Folder of run folders; every finished one is evaluated.")
-@click.option(
-    "--network",
-    "networks",
-    multiple=True,
-    metavar="NETWORK",
-    help="A network, with --weights; also package.module:factory, or spandrel. May be given several times.",
-)
-@click.option(
-    "--weights",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Weights file or run of --network, in the same order; none for a network without weights.",
-)
-@click.option("--daclip", type=click.Path(path_type=Path), help="DA-CLIP of --network, when its metadata name none.")
+@network_options
 @sampler_options
 @click.option("--restored", type=click.Path(path_type=Path), help="A folder or zip of restored images, of any method.")
 @click.option(

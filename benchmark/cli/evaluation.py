@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from benchmark.cli.train import best_device
 from benchmark.dataset import Dataset
 from benchmark.engine import Engine, cluster_address, default_workers
-from benchmark.evaluate import Evaluated, Store, evaluate_network
+from benchmark.evaluate import Evaluated, evaluate_network
 from benchmark.evaluation.jobs import Job, identity_of, known_result, method_of
 from benchmark.evaluation.keeping import image_file, keep_image
+from benchmark.evaluation.store import Store
 from benchmark.progress import progress_bar
 from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate

@@ -141,7 +141,7 @@ def command(
 
 def _settings(restorer: Any, network: str, weights: Path | None, daclip: Path | None, way: Any) -> dict[str, Any]:
     """Return all that restored pixels depend on besides the image."""
-    from benchmark.evaluate import sampler_facts
+    from benchmark.evaluation.cost import sampler_facts
     from models.weights import weights_digest, weights_file
 
     digests = [None if path is None else weights_digest(weights_file(path)) for path in (weights, daclip)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from benchmark.cli.network_options import network_options
 from benchmark.cli.sampler_options import chosen_sampling, sampler_options
 from benchmark.protocols import PROTOCOLS
 from models.networks.find import find_network
@@ -30,21 +31,7 @@ Examples:
     type=click.Path(path_type=Path),
     help="Clean images: a folder or zip, or a dataset, of whose test split the clean images are taken.",
 )
-@click.option("--runs", type=click.Path(path_type=Path), help="Folder of run folders; every finished one is evaluated.")
-@click.option(
-    "--network",
-    "networks",
-    multiple=True,
-    metavar="NETWORK",
-    help="A network, with --weights; also package.module:factory, or spandrel. May be given several times.",
-)
-@click.option(
-    "--weights",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Weights file or run of --network, in the same order; none for a network without weights.",
-)
-@click.option("--daclip", type=click.Path(path_type=Path), help="DA-CLIP of --network, when its metadata name none.")
+@network_options
 @click.option(
     "--case",
     "names",

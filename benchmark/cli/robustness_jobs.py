@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
 from benchmark.cli.train import best_device
-from benchmark.evaluate import Store
 from benchmark.evaluation.jobs import Job, method_of, state_digest
+from benchmark.evaluation.store import Store
 from benchmark.metrics.scorer import MultiScorer
 from benchmark.progress import progress_bar
 from benchmark.protocols import Protocol

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.dataset import Dataset, Pair
-from benchmark.evaluate import Scored, Work
+from benchmark.evaluate import Work
 from benchmark.evaluation.keeping import keep_image
 from benchmark.evaluation.restoring import Restored, restore_pair
 from benchmark.evaluation.scoring import score_images
+from benchmark.evaluation.store import Scored
 from benchmark.protocols import Protocol
 from models.errors import UserError
 from models.images import decode

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.dataset import Dataset
-from benchmark.evaluate import Evaluated, Scored, Store, finish, score_all
+from benchmark.evaluate import Evaluated, finish, score_all
 from benchmark.evaluation.folders import Pictures, match_to_keys, open_pictures
 from benchmark.evaluation.restoring import Restored
 from benchmark.evaluation.scoring import score_images
+from benchmark.evaluation.store import Scored, Store
 from benchmark.metrics.scorer import MultiScorer
 from benchmark.protocols import Protocol
 from benchmark.scores import Method, TestSet

@@ -11,7 +11,6 @@ import numpy as np
 from benchmark.metrics import METRICS
 from benchmark.scores import Group, Score
 from benchmark.statistics import bootstrap_interval, grouped_bootstrap_interval
-from models.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.metrics.scorer import Scorer, SetScore
@@ -46,7 +45,7 @@ def sum_up(
     Arguments:
         rows: A row an image: key, degradation and the per-image metrics.
         missing: Metrics that could not be computed, and why.
-        sets: Returns the set metrics of a type.
+        sets: Returns the set metrics of a type; asked only for two images or more.
         pooled: Returns the set metrics of all images together; asked only when there are several types.
     """
     groups: dict[str, Group] = {}
@@ -60,7 +59,8 @@ def sum_up(
                 values = [float(row[name]) for row in mine]
                 columns.setdefault(name, {})[word] = values
                 scores[name] = Score(value=float(np.mean(values)), n=len(mine), ci95=bootstrap_interval(values))
-        scores |= _set_scores(lambda word=word: sets(word))
+        if len(mine) > 1:
+            scores |= _as_scores(sets(word))
         groups[word] = Group(n=len(mine), metrics={name: scores[name] for name in METRICS if name in scores})
     overall: dict[str, Score] = {}
     for name, card in METRICS.items():
@@ -75,15 +75,11 @@ def sum_up(
             interval = having[0].ci95 if len(having) == 1 else None
         mean = sum(score.number for score in having) / len(having)
         overall[name] = Score(value=mean, n=len(rows), ci95=interval)
-    together = _set_scores(pooled) if pooled is not None and len(groups) > 1 else {}
+    together = _as_scores(pooled()) if pooled is not None and len(groups) > 1 else {}
     return Summary(metrics=overall, groups=groups, missing=told, pooled=together)
 
 
-def _set_scores(ask: Callable[[], Mapping[str, SetScore]]) -> dict[str, Score]:
-    try:
-        found = ask()
-    except UserError:
-        return {}  # too few images
+def _as_scores(found: Mapping[str, SetScore]) -> dict[str, Score]:
     return {name: Score(value=score.value, n=score.n, ci95=score.ci95) for name, score in found.items()}
 
 

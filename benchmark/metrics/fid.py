@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.errors import UserError
+from benchmark.metrics.feature_pairs import FeaturePairs, checked_tables
 
 
 def _deviations(features: np.ndarray) -> np.ndarray:
@@ -35,11 +35,7 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
         GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel, Ramsauer,
         Unterthiner, Nessler and Hochreiter, 2017), https://arxiv.org/abs/1706.08500
     """
-    a, b = np.asarray(features_a, dtype=np.float64), np.asarray(features_b, dtype=np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise UserError(f"FID compares two tables of features with the same columns and got {a.shape} and {b.shape}")
-    if min(len(a), len(b)) < 2:
-        raise UserError(f"FID needs at least two images on either side and got {len(a)} and {len(b)}")
+    a, b = checked_tables(features_a, features_b, "FID")
     offset = a.mean(axis=0) - b.mean(axis=0)
     spread_a, spread_b = _deviations(a), _deviations(b)
     shared = np.linalg.svd(spread_a @ spread_b.T, compute_uv=False).sum()
@@ -47,21 +43,8 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     return max(float(distance), 0.0)
 
 
-class Fid:
-    """Collects features image by image and compares the two sets at the end.
-
-    Rows are sorted by key before anything is summed, so the order in which images arrive does not touch a single bit.
-    """
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def update(self, key: str, restored: np.ndarray, clean: np.ndarray) -> None:
-        """Add the features of one restored image and of its clean image, each with shape `(D,)`."""
-        self._rows[key] = (restored, clean)
+class Fid(FeaturePairs):
+    """Collects features image by image and compares the two sets at the end."""
 
     def compute(self) -> float:
         """Return the distance between all restored and all clean images added so far.
@@ -69,7 +52,4 @@ class Fid:
         Raises:
             UserError: Fewer than two images were added.
         """
-        rows = [self._rows[key] for key in sorted(self._rows)]
-        if len(rows) < 2:
-            raise UserError(f"FID needs at least two images on either side and got {len(rows)}")
-        return frechet_distance(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
+        return frechet_distance(*self.tables("FID"))

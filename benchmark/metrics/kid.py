@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.metrics.feature_pairs import FeaturePairs, checked_tables
 from models.errors import UserError
 
 FEWEST = 4
@@ -51,7 +52,7 @@ def kernel_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     References:
         Demystifying MMD GANs (Binkowski, Sutherland, Arbel and Gretton, 2018), https://arxiv.org/abs/1801.01401
     """
-    a, b = _checked(features_a, features_b)
+    a, b = checked_tables(features_a, features_b, "KID")
     n, m = len(a), len(b)
     within = _sums(a, a, skip_equal=True) / (n * (n - 1)) + _sums(b, b, skip_equal=True) / (m * (m - 1))
     return within - 2.0 * _sums(a, b, skip_equal=False) / (n * m)
@@ -76,7 +77,7 @@ def paired_interval(
     Raises:
         UserError: There are fewer than four images.
     """
-    a, b = _checked(restored, clean)
+    a, b = checked_tables(restored, clean, "KID")
     if len(a) != len(b) or len(a) < FEWEST:
         raise UserError(f"the interval of KID needs at least {FEWEST} pairs and got {len(a)} and {len(b)} images")
     whole, size = kernel_distance(a, b), min(len(a) // 2, LARGEST_SUBSET)
@@ -103,27 +104,8 @@ def _distance_of(
     return float(within - 2.0 * ab.mean())
 
 
-def _checked(features_a: np.ndarray, features_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.asarray(features_a, dtype=np.float64), np.asarray(features_b, dtype=np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise UserError(f"KID compares two tables of features with the same columns and got {a.shape} and {b.shape}")
-    if min(len(a), len(b)) < 2:
-        raise UserError(f"KID needs at least two images on either side and got {len(a)} and {len(b)}")
-    return a, b
-
-
-class Kid:
-    """Collects features image by image and compares the two sets at the end; the order of arrival does not matter."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def update(self, key: str, restored: np.ndarray, clean: np.ndarray) -> None:
-        """Add the features of one restored image and of its clean image, each with shape `(D,)`."""
-        self._rows[key] = (restored, clean)
+class Kid(FeaturePairs):
+    """Collects features image by image and compares the two sets at the end."""
 
     def compute(self) -> float:
         """Return the distance between all restored and all clean images added so far.
@@ -131,16 +113,10 @@ class Kid:
         Raises:
             UserError: Fewer than two images were added.
         """
-        return kernel_distance(*self._tables())
+        return kernel_distance(*self.tables("KID"))
 
     def interval(self, *, seed: int = 0) -> tuple[float, float] | None:
         """Return the 95 % interval of `compute`; None for fewer than four images."""
         if len(self) < FEWEST:
             return None
-        return paired_interval(*self._tables(), generator=np.random.default_rng(seed))
-
-    def _tables(self) -> tuple[np.ndarray, np.ndarray]:
-        rows = [self._rows[key] for key in sorted(self._rows)]
-        if len(rows) < 2:
-            raise UserError(f"KID needs at least two images on either side and got {len(rows)}")
-        return np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows])
+        return paired_interval(*self.tables("KID"), generator=np.random.default_rng(seed))

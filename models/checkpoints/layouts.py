@@ -42,6 +42,7 @@ def recognise(state: Mapping[str, Tensor], *, released: str | None = None) -> La
         return Layout(task="daclip", network="daclip", arch={"clip": infer(state)})
     if "init_conv.weight" in state and "time_mlp.1.weight" in state:
         return _unet(state)
+    # It has NAFNet's names too; `matches` looks at the networks that restore in one pass alone.
     if "intro.weight" in state and "time_mlp.1.weight" in state:
         refusion = NETWORKS.load("refusion")
         return Layout(task="restoration", network="refusion", arch=dict(refusion.infer_arch(state)))

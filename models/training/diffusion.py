@@ -15,10 +15,9 @@ from models.errors import UserError
 from models.networks import NETWORKS
 from models.networks.build import build
 from models.restorer import Restorer
-from models.run_weights import save_run_weights
 from models.sampling import Sampling
 from models.training.recipe import Recipe
-from models.training.restoration import take_daclip
+from models.training.restoration import save_restorer, take_daclip
 from models.training.scores import restoration_scores
 from models.training.settings import Diffusion
 from models.training.task import Batch, Scores, Task, first_and_total
@@ -83,16 +82,7 @@ class DiffusionTask:
 
     def save(self, path: Path, *, facts: Mapping[str, Any]) -> None:
         """Write the network's weights with the process; the DA-CLIP is named in the metadata, not copied."""
-        save_run_weights(
-            path,
-            task="restoration",
-            network=self._recipe.name,
-            state=self.trainable.network,
-            arch=self._arch,
-            daclip=self._daclip,
-            sde=self.sde.settings(),
-            **facts,
-        )
+        save_restorer(path, self.trainable, arch=self._arch, daclip=self._daclip, facts=facts)
 
 
 def diffusion_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:

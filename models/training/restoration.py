@@ -93,15 +93,7 @@ class RestorationTask:
 
     def save(self, path: Path, *, facts: Mapping[str, Any]) -> None:
         """Write the network's weights; the DA-CLIP is named in the metadata, not copied."""
-        save_run_weights(
-            path,
-            task="restoration",
-            network=self._recipe.name,
-            state=self._restorer.network,
-            arch=self._arch,
-            daclip=self._daclip,
-            **facts,
-        )
+        save_restorer(path, self._restorer, arch=self._arch, daclip=self._daclip, facts=facts)
 
 
 def _refuse_sizes(recipe: Recipe, padding: Padding) -> None:
@@ -112,6 +104,30 @@ def _refuse_sizes(recipe: Recipe, padding: Padding) -> None:
                 f"recipe {recipe.name}: {recipe.name} learns from patches whose side is a multiple of "
                 f"{padding.multiple_of} and at least {padding.minimum_size}, not from patch_size={size}"
             )
+
+
+def save_restorer(
+    path: Path, restorer: Restorer, *, arch: Mapping[str, Any], daclip: Path | None, facts: Mapping[str, Any]
+) -> None:
+    """Write the weights of a restorer's network, and the process of one that is sampled, without its DA-CLIP.
+
+    Arguments:
+        path: The file to write.
+        restorer: What was trained.
+        arch: Constructor arguments of its network.
+        daclip: Where its DA-CLIP came from; it is named in the metadata.
+        facts: What the run says of itself, see `save_run_weights`.
+    """
+    save_run_weights(
+        path,
+        task="restoration",
+        network=restorer.card.name,
+        state=restorer.network,
+        arch=arch,
+        daclip=daclip,
+        sde=restorer.sde.settings() if restorer.card.sampler else None,
+        **facts,
+    )
 
 
 def take_daclip(card: NetworkCard, daclip: Path | None) -> DaClip | None:

@@ -11,10 +11,12 @@ import pytest
 from eval_data import eval_dataset, small_weights
 
 from benchmark.dataset import Dataset
-from benchmark.evaluate import Evaluated, Restored, Scored, Store, evaluate_network, restore_pairs, score, summarise
+from benchmark.evaluate import Evaluated, evaluate_network, score
 from benchmark.evaluation.cost import measured_cost
-from benchmark.evaluation.restoring import restore_pair
+from benchmark.evaluation.restoring import Restored, restore_pair, restore_pairs
 from benchmark.evaluation.scoring import score_image, score_images, tokens
+from benchmark.evaluation.store import Scored, Store
+from benchmark.evaluation.summary import summarise
 from benchmark.metrics.scorer import MultiScorer, Scorer
 from benchmark.protocols import PROTOCOLS
 from benchmark.scores import Method

@@ -88,6 +88,9 @@ def test_too_few_images_are_refused_or_have_no_interval() -> None:
     with pytest.raises(UserError, match="at least two images"):
         few.compute()
     assert few.interval() is None
+    few.update("b", np.ones(4), np.zeros(4))
+    assert np.isfinite(few.compute())
+    assert few.interval() is None
     with pytest.raises(UserError, match="at least 4 pairs"):
         paired_interval(np.zeros((3, 4)), np.zeros((3, 4)), generator=np.random.default_rng(0))
     with pytest.raises(UserError, match="same columns"):

@@ -19,7 +19,7 @@ import pytest
 from benchmark.cli import main
 from benchmark.degradations.severity import LEVELS
 from benchmark.degradations.specs import apply, parse
-from benchmark.evaluate import Store
+from benchmark.evaluation.store import Store
 from benchmark.metrics.psnr import psnr
 from benchmark.protocols import PROTOCOLS
 from benchmark.robustness import clean_images, evaluate_robustness, per_image_part

@@ -10,19 +10,6 @@ import pytest
 
 from models.cpu import available_cores
 
-FAULTS = """
-import resource, torch
-from models.networks.nafnet import NAFNet
-torch.set_num_threads(1)
-network = NAFNet(width=16, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))
-images = torch.rand(1, 3, 384, 384)
-with torch.inference_mode():
-    for _ in range(2):
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        network(images)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
 
 def run(code: str, *arguments: str, **environment: str) -> list[str]:
     """Run code in a fresh process and return the words that it prints."""
@@ -61,15 +48,29 @@ print((torch.full((2**22,), 1e-39) * 1).count_nonzero().item())
     assert run(code) == ["0"]
 
 
-# How many pages the system hands out also depends on what else runs and on its huge pages.
-@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be told to keep its buffers")
-def test_freed_buffers_are_used_again_instead_of_asked_for_again() -> None:
-    asked = int(run(FAULTS)[-1])
-    kept = int(run(f"from models.cpu import keep_buffers\nassert keep_buffers()\n{FAULTS}")[-1])
-    # Pages that the second pass is given anew: without the setting, those of all of its maps.
-    assert asked > 1000
-    assert kept < asked / 10
+def test_freed_buffers_stay_with_the_process_and_very_large_ones_do_not() -> None:
+    def held_after_freeing(megabytes: int, *, kept: bool) -> float:
+        """Return the share of a freed buffer that the process still holds."""
+        before = "from models.cpu import keep_buffers\nassert keep_buffers()\n" if kept else ""
+        code = f"""
+import torch
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+size = {megabytes} * 2**20
+torch.ones(4).add(1)
+before = resident()
+buffer = torch.ones(size // 4)
+full = resident()
+del buffer
+print((resident() - before) / (full - before))
+"""
+        return float(run(before + code)[-1])
+
+    assert held_after_freeing(128, kept=False) < 0.1
+    assert held_after_freeing(128, kept=True) > 0.9
+    assert held_after_freeing(512, kept=True) < 0.1
 
 
 def test_numbers_do_not_change() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import Any
 
 from benchmark.engine.local import default_workers
 from models.errors import UserError
+
+FAREWELL = 30.0
+"""Seconds that leaving a cluster may take."""
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def connected(address: str | None) -> Iterator[tuple[str, int]]:
             _connect(address)
             yield _head(address)
         finally:
-            ray.shutdown()
+            _leave()
     finally:
         if mode is None:
             os.environ.pop("RAY_AUTH_MODE", None)  # set below, or by Ray when it starts a cluster
@@ -122,6 +127,17 @@ def _why(address: str | None, error: BaseException) -> str:
         f"cannot join a Ray cluster at {where} ({reason}): start one with `ray start --head`, and give auto, HOST:PORT "
         "of its head, or ray://HOST:PORT"
     )
+
+
+def _leave() -> None:
+    import ray
+
+    # A head that is frozen would hold this process in its farewell, now and once more when the interpreter ends.
+    farewell = threading.Thread(target=ray.shutdown, daemon=True)
+    farewell.start()
+    farewell.join(FAREWELL)
+    if farewell.is_alive():
+        atexit.unregister(ray.shutdown)
 
 
 def _head(address: str | None) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ INTERVAL = 3.0
 
 HEAD_PATIENCE = 25.0
 """Seconds that the head may be silent. After 60 s Ray would end this process itself, in the middle of anything."""
+
+ANSWER_PATIENCE = 5.0
+"""Seconds that an answer of the head is waited for before it counts as silent."""
 
 NODE_PATIENCE = 120.0
 """Seconds that a cluster may be without any node that can run a job: time for an autoscaler to start one."""
@@ -39,6 +43,7 @@ class Session:
         self._nodes: dict[str, str] = {}
         self._looked = float("-inf")
         self._silent: float | None = None
+        self._question: Question | None = None
         self._empty: float | None = None
 
     def slots(self) -> int:
@@ -51,14 +56,13 @@ class Session:
         if now - self._looked < INTERVAL:
             return self._slots
         self._looked = now
-        # A question to a head that is gone would never return, so a plain connection is tried first.
-        if not answers(self._head, seconds=2):
+        nodes = self._ask()
+        if nodes is None:
             self._silent = self._silent or now
-            if now - self._silent > HEAD_PATIENCE:
+            if time.monotonic() - self._silent > HEAD_PATIENCE:
                 raise self.loss()
             return self._slots
         self._silent = None
-        nodes = living_nodes()
         self._slots = sum(room(node, gpus=self._gpus) for node in nodes)
         alive = {node["NodeID"]: node["NodeName"] for node in nodes}
         for lost in self._nodes.keys() - alive.keys():
@@ -73,12 +77,50 @@ class Session:
             )
         return self._slots
 
+    def _ask(self) -> list[Mapping[str, Any]] | None:
+        # A head that is gone or frozen never answers, and the system may go on taking connections in its name: a plain
+        # connection tells the one at once, a question with a time limit the other. No second question while one waits.
+        if not answers(self._head, seconds=2):
+            return None
+        self._question = self._question or Question()
+        nodes = self._question.answer(seconds=ANSWER_PATIENCE)
+        if nodes is not None:
+            self._question = None
+        return nodes
+
     def loss(self) -> UserError:
         """Return the sentence for a cluster that is gone."""
         return UserError(
             f"{self.name} no longer answers at {self._head[0]}:{self._head[1]}: start it again (ray start --head), "
             "then run the same command (it continues)"
         )
+
+
+class Question:
+    """`living_nodes`, asked beside the program, which need not wait for the answer."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Mapping[str, Any]] | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._nodes = living_nodes()
+        except Exception as error:  # raised again where the answer is wanted
+            self._error = error
+
+    def answer(self, *, seconds: float) -> list[Mapping[str, Any]] | None:
+        """Return the nodes, or None where they are not known within so many seconds.
+
+        Raises:
+            Exception: Whatever Ray raised at the question.
+        """
+        self._thread.join(seconds)
+        if self._error is not None:
+            raise self._error
+        return self._nodes
 
 
 def living_nodes() -> list[Mapping[str, Any]]:

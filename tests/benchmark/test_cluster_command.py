@@ -33,20 +33,21 @@ for _ in run_on_cluster(time.sleep, [0.05] * 100_000, address=None):
 BEHEADED = """
 import os, sys, time
 from ray.cluster_utils import Cluster
-from benchmark.engine import session
+from benchmark.engine import connection, session
 from benchmark.engine.cluster import run_on_cluster
 from models.errors import UserError
 session.INTERVAL, session.HEAD_PATIENCE = 0.5, 3.0
+connection.FAREWELL = 3.0
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 try:
     for number, _ in enumerate(run_on_cluster(time.sleep, [0.1] * 10_000, address=cluster.address)):
         if number == 5:
             killed = time.monotonic()
-            cluster.head_node.all_processes["gcs_server"][0].process.kill()
+            cluster.head_node.all_processes["gcs_server"][0].process.send_signal(int(sys.argv[1]))
 except UserError as error:
     print(f"{error} [{time.monotonic() - killed:.0f} s]")
 """
-"""A program whose cluster loses its head."""
+"""A program whose cluster loses its head to a signal."""
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +111,12 @@ def test_a_program_that_is_ended_takes_the_cluster_it_started_with_it(how: signa
     assert not answers((host, int(port)), seconds=2)
 
 
-def test_a_cluster_that_loses_its_head_is_told_in_a_sentence() -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=lambda how: how.name)
+def test_a_cluster_that_loses_its_head_is_told_in_a_sentence(how: signal.Signals) -> None:
     pytest.importorskip("ray")
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    done = subprocess.run(
-        [sys.executable, "-c", BEHEADED], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
-    )
+    command = [sys.executable, "-c", BEHEADED, str(int(how))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     sentence, _, seconds = done.stdout.strip().splitlines()[-1].partition(" [")
     assert sentence.startswith("the Ray cluster at ")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmark.metrics.border import check_same_shape
+from benchmark.metrics.packed import packed, packs
 from benchmark.metrics.precision import exact_float32
 from benchmark.metrics.weight_files import ALEXNET, SQUEEZENET, VGG16, WeightFile, load_into, load_state
 from models.errors import UserError
@@ -20,6 +21,9 @@ BACKBONES: dict[str, WeightFile] = {"alex": ALEXNET, "vgg": VGG16, "squeeze": SQ
 
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 """Shortest side for which the last layer of each backbone still has a pixel."""
+
+EXAMPLE = (320, 480)
+"""Rows and columns of a common image, for which the backbones are made ready."""
 
 
 def build_network(weights: Path, *, net: Net = "alex", device: str = "cpu") -> Any:
@@ -62,9 +66,14 @@ class Lpips:
     """
 
     def __init__(self, weights: Path, *, net: Net = "alex", device: str = "cpu") -> None:
+        import torch
+
         self.net = net
         self.device = device
         self.network = build_network(weights, net=net, device=device)
+        if packs(device):
+            example = torch.zeros(1, 3, *EXAMPLE).to(memory_format=torch.channels_last)
+            self.network.net = packed(self.network.net, example)
 
     def __call__(self, restored: np.ndarray, clean: np.ndarray, *, order: Order = "rgb") -> float:
         """Return the distance of two RGB images; neither is cropped, clamped or quantised.

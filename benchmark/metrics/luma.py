@@ -25,5 +25,7 @@ def luma(image: np.ndarray, *, rounded: bool = False) -> np.ndarray:
         Recommendation ITU-R BT.601-7 (ITU, 2011), https://www.itu.int/rec/R-REC-BT.601
     """
     scale = 255.0 if image.dtype == np.uint8 else 1.0
-    y = image.astype(np.float64) @ (np.array(WEIGHTS) / scale) + OFFSET
+    red, green, blue = (weight / scale for weight in WEIGHTS)
+    # Not a product of matrices: the library behind that splits it over threads of its own, which then wait in a loop.
+    y = image[..., 0] * red + image[..., 1] * green + image[..., 2] * blue + OFFSET
     return np.floor(y + 0.5, out=y) if rounded else y

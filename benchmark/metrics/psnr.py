@@ -27,6 +27,8 @@ def psnr(restored: np.ndarray, clean: np.ndarray, *, data_range: float = 255.0) 
         UserError: The shapes differ.
     """
     check_same_shape(restored, clean)
-    error = np.subtract(restored, clean, dtype=np.float64).ravel()
-    mean_squared = float(error @ error) / error.size
+    error = np.subtract(restored, clean, dtype=np.float64)
+    # Not a product of vectors: the library behind that splits it over threads of its own, whose number would move the
+    # last bits, and which afterwards wait in a loop.
+    mean_squared = float(np.square(error, out=error).mean())
     return math.inf if mean_squared == 0.0 else 10.0 * math.log10(data_range**2 / mean_squared)

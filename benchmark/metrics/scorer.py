@@ -13,6 +13,7 @@ from benchmark.metrics.feature_cache import FeatureCache, image_digest
 from benchmark.metrics.inception import InceptionFeatures
 from benchmark.metrics.lpips import BACKBONES, Lpips, Net
 from benchmark.metrics.measuring import Image, Rounding
+from benchmark.metrics.packed import packs
 from benchmark.metrics.set_scores import FeatureSets, SetScore
 from benchmark.metrics.weight_files import INCEPTION, MissingWeights, digest_of, find_weight_file
 from benchmark.protocols import Protocol
@@ -116,7 +117,8 @@ class MultiScorer:
         """Return what decides the bits of the features besides the image."""
         import torch
 
-        return f"pytorch-fid/{self.weight_digests['fid']}/{torch.device(device).type}/torch {torch.__version__}"
+        form = "pytorch-fid, packed" if packs(device) else "pytorch-fid"
+        return f"{form}/{self.weight_digests['fid']}/{torch.device(device).type}/torch {torch.__version__}"
 
     def measure(
         self, restored: np.ndarray, clean: np.ndarray, *, rounding: Rounding = "round", name: str = ""

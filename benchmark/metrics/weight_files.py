@@ -114,8 +114,9 @@ def find_weight_file(file: WeightFile, *, folder: Path | None = None) -> Path:
                 f"published one with {wanted}; remove it and fetch it again with: bench weights get {file.offer}"
             )
         return candidate
+    verb = "need" if " and " in file.purpose else "needs"
     raise MissingWeights(
-        f"{file.purpose} needs the file {file.name}, which is not in {', '.join(map(str, folders))}: run `bench "
+        f"{file.purpose} {verb} the file {file.name}, which is not in {', '.join(map(str, folders))}: run `bench "
         f"weights get {file.offer}`, or get it from {file.url} and put it into {folders[0]}, or set BENCH_WEIGHTS to "
         f"the folder that holds it"
     )

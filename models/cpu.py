@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -51,6 +52,13 @@ def keep_buffers() -> bool:
         mallopt(parameter, size) == 1
         for parameter, size in ((M_MMAP_THRESHOLD, KEPT_BUFFER), (M_TRIM_THRESHOLD, KEPT_END))
     )
+
+
+def release_buffers() -> None:
+    """Give the freed buffers that the C library has kept back to the system, where it can."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def available_cores() -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from models.cpu import release_buffers
 from models.errors import UserError
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -115,6 +116,7 @@ def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int,
         apply(probe)
         seen = torch.cuda.max_memory_allocated(device) - before
     else:
+        release_buffers()  # or the process need not grow: numpy's and the kernels' buffers come from what is kept
         with _Resident() as watch:
             apply(probe)
         seen = watch.grown

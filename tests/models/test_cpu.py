@@ -73,6 +73,23 @@ print((resident() - before) / (full - before))
     assert held_after_freeing(512, kept=True) < 0.1
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be told to keep its buffers")
+def test_kept_buffers_do_not_hide_what_a_network_takes() -> None:
+    code = """
+import numpy, torch
+from models.cpu import keep_buffers
+from models.memory import bytes_per_pixel
+assert keep_buffers()
+def network(image):
+    pixels = image.shape[2] * image.shape[3]
+    scratch = [numpy.ones(10 * pixels) for _ in range(5)]  # 400 bytes a pixel
+    return image + float(sum(map(numpy.sum, scratch)))
+for _ in range(3):
+    print(bytes_per_pixel(network, side=256, batch=1, device=torch.device("cpu")))
+"""
+    assert [float(line) / 400 for line in run(code)] == pytest.approx([1.25] * 3, rel=0.15)
+
+
 def test_numbers_do_not_change() -> None:
     code = """
 import sys, torch

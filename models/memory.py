@@ -92,7 +92,9 @@ class _Resident(threading.Thread):
 
 
 @torch.no_grad()
-def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int, device: torch.device) -> float:
+def bytes_per_pixel(
+    apply: Callable[[Tensor], Tensor], *, side: int, batch: int, device: torch.device, outside: bool = False
+) -> float:
     """Measure the working memory of a network per input pixel, on a small probe.
 
     What its tensors take is counted, and by how much the process grows (on a CUDA device, what is allocated there); the
@@ -103,6 +105,7 @@ def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int,
         side: Side of the probe.
         batch: The number B of images.
         device: Where to run it.
+        outside: Whether it computes outside torch, so that only the process's growth tells.
 
     Returns:
         Bytes per pixel of one image (times B), with a margin for what kernels allocate unseen.
@@ -116,7 +119,8 @@ def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int,
         apply(probe)
         seen = torch.cuda.max_memory_allocated(device) - before
     else:
-        release_buffers()  # or the process need not grow: numpy's and the kernels' buffers come from what is kept
+        if outside:
+            release_buffers()  # or the process need not grow: numpy's buffers come from what the C library has kept
         with _Resident() as watch:
             apply(probe)
         seen = watch.grown

@@ -90,7 +90,6 @@ def _one_thread_each(pool: ThreadPoolExecutor, workers: int) -> None:
     before, started = torch.get_num_threads(), Barrier(workers + 1)
 
     def start() -> None:
-        torch.get_num_threads()  # a thread's first question makes torch give it the process's number, so it comes first
         torch.set_num_threads(1)
         started.wait()  # so that no thread of the pool starts twice and another never
 

@@ -93,7 +93,7 @@ def apply_in_tiles(apply: Callable[[Tensor], Tensor], batch: Tensor, fit: Fit) -
     height, width = batch.shape[2:]
     padded, top, left = pad(batch, fit.padding)
     inside = (..., slice(top, top + height), slice(left, left + width))
-    rows, columns = (spans(size, side, fit) for size, side in zip(padded.shape[2:], fit.tile or (0, 0), strict=True))
+    rows, columns = _both_ways((padded.shape[2], padded.shape[3]), fit)
     if len(rows) == len(columns) == 1:
         return apply(padded)[inside].float()
     total = padded.new_zeros(len(padded), 3, *padded.shape[2:])
@@ -122,8 +122,14 @@ def spans(size: int, tile: int, fit: Fit) -> list[Span]:
 
 def area(size: tuple[int, int], fit: Fit) -> int:
     """Return how many pixels are computed in all for an image of an accepted size."""
-    rows, columns = (spans(side, tile, fit) for side, tile in zip(size, fit.tile or (0, 0), strict=True))
+    rows, columns = _both_ways(size, fit)
     return sum(row.end - row.begin for row in rows) * sum(column.end - column.begin for column in columns)
+
+
+def count(size: tuple[int, int], fit: Fit) -> int:
+    """Return in how many pieces an image of an accepted size is computed."""
+    rows, columns = _both_ways(size, fit)
+    return len(rows) * len(columns)
 
 
 def best_tile(size: tuple[int, int], pixels: int, fit: Fit) -> tuple[int, int] | None:
@@ -151,6 +157,12 @@ def best_tile(size: tuple[int, int], pixels: int, fit: Fit) -> tuple[int, int] |
 def smallest(fit: Fit) -> int:
     """Return the side of the smallest tile that is worth its margins."""
     return max(fit.least, _up(SMALLEST_TILE, fit.padding.multiple_of))
+
+
+def _both_ways(size: tuple[int, int], fit: Fit) -> tuple[list[Span], list[Span]]:
+    """Return the tiles from top to bottom and from left to right of an image with a height and a width."""
+    height, width = fit.tile or (0, 0)
+    return spans(size[0], height, fit), spans(size[1], width, fit)
 
 
 def _exact(size: int, tile: int, fit: Fit) -> list[Span]:

@@ -14,6 +14,7 @@ import click
 Examples:
   bench speed networks
   bench speed networks --network nafnet --network restormer --size 512x512 --json nafnet-restormer.json
+  bench speed networks --size 4096x2160 --max-memory 4G --json leaderboards/speed/networks-4k.json
   bench speed networks --device cuda --precision bf16 --json leaderboards/speed/networks-cuda-bf16.json""",
 )
 @click.option("--network", "names", multiple=True, help="A network to measure; may be repeated.  [default: all]")
@@ -83,7 +84,7 @@ def command(
         write_text(json_file.with_suffix(".md"), networks_markdown(found))
     for line in found["summary"]:
         click.echo(line)
-    for line in found["refused"]:
+    for line in found["missing"]:
         click.echo(f"not measured: {line}", err=True)
-    if found["refused"]:
+    if found["missing"]:
         raise click.exceptions.Exit(1)

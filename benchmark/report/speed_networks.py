@@ -42,6 +42,8 @@ def networks_markdown(found: Mapping[str, Any]) -> str:
     notes = _notes(entries)
     if notes:
         blocks.append("\n".join(notes))
+    if found["refused"]:
+        blocks += ["## Not measured", "\n".join(_refused(found["refused"]))]
     blocks += ["## How the rows were made", "\n".join(_births(entries))]
     return page("Speed and memory of the networks", blocks)
 
@@ -96,12 +98,18 @@ def _cells(row: Mapping[str, Any] | None, *, steps: bool) -> list[str]:
     if row is None:
         return [ABSENT] * (4 if steps else 3)
     mark = "*" if row["tile"] else ""
+    memory = f"{row['peak_memory_bytes'] / 1e6:.0f}{escape(mark)}"
     return [
         *([_milliseconds(row["step_seconds"])] if steps else []),
         _milliseconds(row["seconds"]),
         _milliseconds(row["processor_seconds"]),
-        f"{row['peak_memory_bytes'] / 1e6:.0f}{escape(mark)}",
+        f"**{memory}**" if _too_much(row) else memory,
     ]
+
+
+def _too_much(row: Mapping[str, Any]) -> bool:
+    """Return whether a process held more than it was allowed to."""
+    return row["max_memory_bytes"] is not None and row["peak_memory_bytes"] > row["max_memory_bytes"]
 
 
 def _milliseconds(seconds: float) -> str:
@@ -123,8 +131,19 @@ def _notes(entries: Mapping[str, Entry]) -> list[str]:
         for size, row in entry["sizes"].items():
             if row["tile"]:
                 allowed = row["max_memory_bytes"] / 2**20
-                notes.append(f"- \\* {code(name)} at {size}: in tiles of {row['tile']}, within {allowed:.0f} MiB.")
+                notes.append(
+                    f"- \\* {code(name)} at {size}: in {row['tiles']} tiles of {row['tile']}, to stay within "
+                    f"{allowed:.0f} MiB."
+                )
+    if any(_too_much(row) for entry in entries.values() for row in entry["sizes"].values()):
+        notes.append("- Bold: more than the process was allowed to hold.")
     return notes
+
+
+def _refused(refused: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return [
+        f"- {code(name)} at {size}: {escape(why)}." for name, sizes in refused.items() for size, why in sizes.items()
+    ]
 
 
 def _births(entries: Mapping[str, Entry]) -> list[str]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import UserError
-from models.inference import Precision, restore, tile_for
+from models.inference import Precision, fit_for, restore, tile_for
 from models.memory import resident
 from models.peak import forget_peak, peak_memory
+from models.tiles import count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +77,7 @@ def measure(call: Call) -> dict[str, Any]:
     Returns:
         Parameters, and below `row`: seconds and processor seconds an image (the median of `runs` runs), for sampled
         networks also of a step; the peak memory of the process (on a GPU, what was allocated there) and what it held
-        before the first image; the tile, if any.
+        before the first image; if there are tiles, their size and number.
     """
     import torch
 
@@ -110,6 +111,9 @@ def measure(call: Call) -> dict[str, Any]:
         "tile": None if tile is None else f"{tile[1]}x{tile[0]}",
         "load": round(os.getloadavg()[0], 1),
     }
+    if tile is not None:
+        height, width = (size + restorer.padding.missing(size) for size in image.shape[1:])
+        row["tiles"] = count((height, width), fit_for(restorer, tile=tile))
     found = {"parameters": _size(restorer.network), "nfe": calls, "row": row}
     if restorer.daclip is not None:
         found["daclip_parameters"] = _size(restorer.daclip)

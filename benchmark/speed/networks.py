@@ -54,8 +54,9 @@ def networks_speed(
         progress: Called with the number of measurements done and the network that is next.
 
     Returns:
-        What the file holds: `machine`, and `networks` with parameters, operations and a row for each size. Besides,
-        `summary`, and `refused` with what could not be measured and why.
+        What the file holds: `machine`, `networks` with parameters, operations and a row for each size, and `refused`,
+        for each network the sizes that could not be measured and why. Besides, `summary`, and `missing` with what could
+        not be measured this time.
 
     Raises:
         UserError: A name, size or device is not possible, or the file holds measurements of another machine.
@@ -67,7 +68,7 @@ def networks_speed(
         found = _there(out, machine, overwrite=overwrite)
         birth = birth_certificate()
         born = {key: birth[key] for key in ("commit", "command", "date")}
-        refused: list[str] = []
+        missing: list[str] = []
         # Size by size: every network has a number before the large images take their time.
         jobs = [(name, size) for size in zip(sizes, widths, strict=True) for name in chosen]
         for done, (name, (size, sides)) in enumerate(jobs):
@@ -79,18 +80,19 @@ def networks_speed(
             flops = "flops" not in known or (overwrite and size == sizes[0])
             call = Call(name=name, size=sides, device=device, precision=precision, max_memory=max_memory, flops=flops)
             measured = measured_apart(call)
+            found["refused"] = _refusals(found["refused"], name, size, measured.get("refused"))
             if "refused" in measured:
-                refused.append(f"{name} at {size}: {measured['refused']}")
+                missing.append(f"{name} at {size}: {measured['refused']}")
+                _keep(out, found)
                 continue
             row = {**measured.pop("row"), **born}
             entry = {"title": find_network(name).title, **known, **measured}
             entry["sizes"] = _ordered({**known.get("sizes", {}), size: row}, key=parse_size)
             found["networks"] = _ordered({**found["networks"], name: entry}, key=_place)
-            if out is not None:
-                write_json(out, found)
+            _keep(out, found)
         progress(len(jobs), "")
     lines = [summary(name, size, found["networks"][name]) for name, (size, _) in jobs if _has(found, name, size)]
-    return {**found, "summary": lines, "refused": refused}
+    return {**found, "summary": lines, "missing": missing}
 
 
 def chosen_names(names: Sequence[str] | None, precision: str) -> list[str]:
@@ -164,7 +166,7 @@ def summary(name: str, size: str, entry: dict[str, Any]) -> str:
     """Return one measurement as a line."""
     row = entry["sizes"][size]
     step = f" ({entry['nfe']} steps of {1000 * row['step_seconds']:.1f} ms)" if "step_seconds" in row else ""
-    tiles = f", tiles of {row['tile']}" if row["tile"] else ""
+    tiles = f", {row['tiles']} tiles of {row['tile']}" if row["tile"] else ""
     return (
         f"{name}: {size}: {1000 * row['seconds']:.1f} ms an image{step}, processor "
         f"{1000 * row['processor_seconds']:.1f} ms, peak memory {row['peak_memory_bytes'] / 1e6:.0f} MB{tiles}"
@@ -173,19 +175,35 @@ def summary(name: str, size: str, entry: dict[str, Any]) -> str:
 
 def _there(out: Path | None, machine: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
     """Return what a file holds of this machine."""
-    new = {"schema": SCHEMA, "what": "networks", "weights": "random", "machine": machine, "networks": {}}
+    new = {"schema": SCHEMA, "what": "networks", "weights": "random", "machine": machine, "networks": {}, "refused": {}}
     if out is None or not out.is_file():
         return new
     found = read_json(out, "measurements")
-    same = isinstance(found, dict) and all(found.get(key) == new[key] for key in new if key != "networks")
+    same = isinstance(found, dict) and all(
+        found.get(key) == new[key] for key in new if key not in ("networks", "refused")
+    )
     if same:
-        return found
+        return {**new, **found}
     if overwrite:
         return new
     raise UserError(
         f"{out} holds measurements of another machine, device, precision or version: choose another --json, or give "
         "--overwrite to start anew"
     )
+
+
+def _keep(out: Path | None, found: dict[str, Any]) -> None:
+    """Write what was measured, if anything was."""
+    if out is not None and found["networks"]:
+        write_json(out, found)
+
+
+def _refusals(refused: dict[str, Any], name: str, size: str, why: str | None) -> dict[str, Any]:
+    """Return the refusals with one more, or with one less if there was no reason to refuse this time."""
+    sizes = {key: value for key, value in refused.get(name, {}).items() if key != size}
+    sizes |= {} if why is None else {size: why}
+    others = {key: value for key, value in refused.items() if key != name}
+    return _ordered({**others, name: _ordered(sizes, key=parse_size)} if sizes else others, key=_place)
 
 
 def _has(found: dict[str, Any], name: str, size: str) -> bool:

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
+from models.networks.deformable import deformed
+
 SLOPE = 0.1
 TAPS = 9
 
@@ -36,8 +38,10 @@ class GuidedDeformation(nn.Module):
         """Map `x` with shape `(B, C, H, W)`, guided by a map of the same shape."""
         guidance = self.conv_offset_mask(torch.cat([x, degradation], dim=1)).float()
         offset, mask = guidance[:, : 2 * TAPS], guidance[:, 2 * TAPS :].sigmoid()
-        # The kernel knows single precision only.
-        return deform_conv2d(x.float(), offset, self.weight.float(), padding=(1, 1), mask=mask).to(x.dtype)
+        single, weight = x.float(), self.weight.float()  # torchvision's kernel knows no other precision
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return deformed(single, offset, mask, weight).to(x.dtype)
+        return deform_conv2d(single, offset, weight, padding=(1, 1), mask=mask).to(x.dtype)
 
 
 class GuidedScale(nn.Module):

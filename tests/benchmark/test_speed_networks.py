@@ -59,6 +59,7 @@ def measured(**changes: Any) -> dict[str, Any]:
             "precision": "fp32",
             "versions": {"python": "3.12", "torch": "2.9"},
         },
+        "refused": {},
         "networks": {
             "nafnet": {"title": "NAFNet", "nfe": 1, **common, "sizes": {"256x256": ROW, "1280x720": row}},
             "wild-ir": {
@@ -232,15 +233,26 @@ def test_every_measurement_is_a_command() -> None:
 
 
 def test_the_page_tells_sampled_networks_apart_and_marks_tiles() -> None:
-    page = networks_markdown(measured(tile="512x512", max_memory_bytes=4 * 2**30))
+    page = networks_markdown(measured(tile="512x512", tiles=6, max_memory_bytes=4 * 2**30))
     assert "| `nafnet` |           2.50 |           34.0 |                1500 |           2750 |        1500 |" in page
     assert "1500\\* |" in page
-    assert "- \\* `nafnet` at 1280x720: in tiles of 512x512, within 4096 MiB." in page
+    assert "- \\* `nafnet` at 1280x720: in 6 tiles of 512x512, to stay within 4096 MiB." in page
+    assert "Bold" not in page
     assert "| `wild-ir` |           2.50 | 100 |           34.0 |               15.0 |                1500 |" in page
     assert "DA-CLIP's 252.0 million parameters are not in the table; they are needed by `wild-ir`" in page
     assert "- `bench speed networks`: 3 rows (abc, 2024-05-01)" in page
     assert "Other programs" not in page
     assert "Other programs ran meanwhile (load 1.0 to 7.5)" in networks_markdown(measured(load=7.5))
+
+
+def test_the_page_tells_what_was_refused_and_what_took_more_than_it_was_allowed_to() -> None:
+    found = measured(max_memory_bytes=2**30)
+    page = networks_markdown(found)
+    assert "**1500** |" in page
+    assert "- Bold: more than the process was allowed to hold." in page
+    assert "Not measured" not in page
+    found["refused"] = {"gcanet": {"1280x720": "1024 MiB do not suffice"}}
+    assert "## Not measured\n\n- `gcanet` at 1280x720: 1024 MiB do not suffice.\n" in networks_markdown(found)
 
 
 def test_the_leaderboard_holds_a_page_for_each_file_of_measurements(tmp_path: Path) -> None:

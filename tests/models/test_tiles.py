@@ -17,7 +17,7 @@ from models.inference import restore, tile_difference
 from models.networks import NETWORKS
 from models.padding import Padding
 from models.restorer import Restorer
-from models.tiles import Fit, apply_in_tiles, area, best_tile, spans
+from models.tiles import Fit, apply_in_tiles, area, best_tile, count, spans
 
 Make = Callable[..., Restorer]
 NO_TILES = [name for name, card in NETWORKS.items() if card.tiles == "no"]
@@ -77,6 +77,21 @@ def test_tiles_that_overlap_by_the_reach_equal_the_whole_up_to_rounding(size: tu
         torch.testing.assert_close(restore(restorer, image, tile=tile), whole, atol=1e-6, rtol=0)
     short = Restorer(name=LOCAL, network=Local(multiple_of=multiple, reach=0)).eval()
     assert not torch.allclose(restore(short, image, tile=40), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("reach", [None, 6])
+@pytest.mark.parametrize("tile", [None, (64, 64), (40, 128), (500, 48)])
+def test_pieces_and_pixels_are_counted_as_they_are_computed(tile: tuple[int, int] | None, reach: int | None) -> None:
+    sizes = []
+
+    def identity(part: torch.Tensor) -> torch.Tensor:
+        sizes.append(part.shape[2] * part.shape[3])
+        return part
+
+    fit = Fit(padding=Padding(multiple_of=8), tile=tile, overlap=16, reach=reach)
+    image = torch.rand(1, 3, 120, 200)
+    torch.testing.assert_close(apply_in_tiles(identity, image, fit), image)
+    assert (len(sizes), sum(sizes)) == (count((120, 200), fit), area((120, 200), fit))
 
 
 def test_the_best_tile_computes_fewer_pixels_than_a_square_one() -> None:

@@ -118,7 +118,9 @@ def _method_name(network: str, weights: Path | None) -> str:
     network = network.replace(":", ".")
     if weights is None:
         return network
-    return weights.resolve().name if weights.is_dir() else f"{network}-{weights.stem}"
+    if weights.is_dir():
+        return weights.resolve().name
+    return weights.stem if weights.stem.startswith(f"{network}-") else f"{network}-{weights.stem}"
 
 
 def known_result(leaderboards: Path, test_set: tuple[str, str], protocol: Protocol, job: Job) -> Result | None:
@@ -162,7 +164,7 @@ def method_of(job: Job, restorer: Restorer) -> Method:
             sampled = f"sampler {job.way['name']}, {job.way['nfe']} network calls an image"
             note = sampled if note is None else f"{note}; {sampled}"
         if job.name != card.name:
-            title = f"{card.title} ({job.name})"
+            title = f"{card.title} ({job.name.removeprefix(f'{card.name}-')})"
     parameters = sum(p.numel() for p in restorer.network.parameters())
     return Method(job.name, title, card.name, parameters, job.digest, None, note)
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STRIP = 4096
-"""So many output pixels are computed at a time: their samples stay in the cache."""
+STRIP = 2**15
+"""So many output pixels are computed at a time, which bounds the memory of their samples."""
 
 
 @torch.no_grad()

@@ -62,7 +62,7 @@ def test_several_networks_and_protocols_in_one_go_give_a_result_each_and_are_not
     common = ("--data", place / "data", "--protocol", "daclip", "--protocol", "restormer-y", "--leaderboards", tmp_path)
     assert run(*networks, "none", *common) == 0
     files = sorted((tmp_path / "results").rglob("*.*"))
-    stems = [f"{name}.{protocol}" for name in ("input", "nafnet-nafnet-0") for protocol in ("daclip", "restormer-y")]
+    stems = [f"{name}.{protocol}" for name in ("input", "nafnet-0") for protocol in ("daclip", "restormer-y")]
     assert [file.name for file in files] == [".lock", *(f"{s}.{e}" for s in stems for e in ("json", "parquet"))]
     shown = capsys.readouterr().out
     assert "protocol daclip v1" in shown

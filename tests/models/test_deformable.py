@@ -11,7 +11,7 @@ from models.networks.deformable import STRIP, deformed
 SHAPES = {
     "two images": (2, 5, 7, 9, 4, 3),
     "one pixel": (1, 3, 1, 1, 2, 3),
-    "strips, the last one short": (1, 4, 67, 130, 6, 3),
+    "strips, the last one short": (1, 2, 300, 130, 3, 3),
     "wider than a strip": (1, 2, 3, STRIP + 5, 2, 3),
     "5x5": (1, 4, 12, 11, 3, 5),
     "1x1": (1, 4, 12, 11, 3, 1),

@@ -12,18 +12,20 @@ from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """Units a second."""
+    """Units a second, or seconds a unit where that is more."""
 
     def render(self, task: Task) -> Text:
         """Show the current speed, or a dash before it is known."""
         speed = task.finished_speed or task.speed
-        return Text("-/s" if speed is None else f"{speed:.1f}/s")
+        if not speed:
+            return Text("-/s")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
 
 
 class Tell(Protocol):
-    """Takes the number of units done so far, and a note to show beside the bar."""
+    """Takes the number of units done so far, parts of one included, and a note to show beside the bar."""
 
-    def __call__(self, done: int, note: str = "") -> None: ...
+    def __call__(self, done: float, note: str = "") -> None: ...
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def progress_bar(title: str, total: int, *, done: int = 0) -> Iterator[Tell]:
     with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
         task = bar.add_task(title, total=total, completed=done, note="")
 
-        def tell(done: int, note: str = "") -> None:
+        def tell(done: float, note: str = "") -> None:
             bar.update(task, completed=done, note=note)
 
         yield tell

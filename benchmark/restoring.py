@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmark.restored_files import Job, Ledger
@@ -57,7 +58,7 @@ def restore_files(
     ledger: Ledger | None,
     say: Callable[[str], None],
     warn: Callable[[str], None],
-    progress: Callable[[int], None],
+    progress: Callable[[float], None],
 ) -> Tally:
     """Restore image after image; those that cannot be are told and left out.
 
@@ -68,7 +69,7 @@ def restore_files(
         ledger: What was written before; None to write everything anew.
         say: Called with a line about an image.
         warn: Called with a line about an image that is left out.
-        progress: Called with the number of network calls done.
+        progress: Called with the number of network calls done, of those in tiles with the part that is done.
 
     Raises:
         UserError: The only image there is cannot be restored.
@@ -80,7 +81,8 @@ def restore_files(
         progress(done)
         try:
             photos = [photo for _, photo, _ in group]
-            restored = _restore(restorer, photos, way, lambda made, done=done: progress(done + made))
+            told = partial(_part, progress, done, len(group))
+            restored = _restore(restorer, photos, way, told)
             for (job, photo, data), image in zip(group, restored, strict=True):
                 written = encode_photo(photo, image, job.out.suffix, rounding=restorer.card.rounding)
                 if ledger is not None:
@@ -96,6 +98,10 @@ def restore_files(
             tally.failed += len(group)
     progress(calls * len(jobs))
     return tally
+
+
+def _part(progress: Callable[[float], None], before: int, images: int, made: float) -> None:
+    progress(before + images * made)
 
 
 Opened = tuple[Job, Photo, bytes]
@@ -132,7 +138,7 @@ def _tensor(photo: Photo) -> Tensor:
     return torch.from_numpy(photo.colour).permute(2, 0, 1).contiguous()
 
 
-def _restore(restorer: Restorer, photos: Sequence[Photo], way: Way, progress: Callable[[int], None]) -> list[Any]:
+def _restore(restorer: Restorer, photos: Sequence[Photo], way: Way, progress: Callable[[float], None]) -> list[Any]:
     import torch
 
     from models.inference import restore

@@ -43,7 +43,7 @@ def restore(
     tile: int | tuple[int, int] | None = None,
     overlap: int = OVERLAP,
     precision: Precision = "fp32",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> Tensor:
     """Restore an image or a batch of equally sized ones.
 
@@ -61,7 +61,8 @@ def restore(
         tile: Side, or height and width, of the tiles, rounded down to what the network accepts; overrides `max_memory`.
         overlap: Pixels that neighbouring tiles share where they are blended, see `models.tiles.Fit`.
         precision: What the network computes in: "fp32", or one of those that its card names.
-        progress: For sampled networks, called with the number of network calls done.
+        progress: Called with the number of network calls done, one for a network that is not sampled; of a call whose
+            image is cut into tiles, after every tile with the part that is done.
 
     Returns:
         The restored image with the same shape, on the same device, float32, not clamped.
@@ -84,16 +85,28 @@ def restore(
             raise UserError(f"network {restorer.card.name!r} needs to see the whole image: leave --tile away")
         fit = fit_for(restorer, tile=sides, overlap=overlap)
         if restorer.card.sampler:
+            whole = 0
 
             def predict(state: Tensor, degraded: Tensor, time: Tensor) -> Tensor:
                 both = torch.cat([state, degraded], dim=1)
                 return apply_in_tiles(
-                    lambda part: restorer.predict(part[:, :3], part[:, 3:], time, embeddings=embeddings), both, fit
+                    lambda part: restorer.predict(part[:, :3], part[:, 3:], time, embeddings=embeddings),
+                    both,
+                    fit,
+                    progress=lambda share: progress(whole + share),
                 )
 
-            restored = restorer.sample(predict, batch, keys=keys or pixel_keys(batch), progress=progress)
+            def called(done: int) -> None:
+                nonlocal whole
+                whole = done
+                progress(done)
+
+            restored = restorer.sample(predict, batch, keys=keys or pixel_keys(batch), progress=called)
         else:
-            restored = apply_in_tiles(lambda part: restorer.apply_network(part, embeddings), batch, fit)
+            restored = apply_in_tiles(
+                lambda part: restorer.apply_network(part, embeddings), batch, fit, progress=progress
+            )
+            progress(1)
     restored = restored.to(image.device)
     return restored.clone() if image.ndim == 4 else restored[0].clone()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -79,13 +80,20 @@ class Span:
     last: int
 
 
-def apply_in_tiles(apply: Callable[[Tensor], Tensor], batch: Tensor, fit: Fit) -> Tensor:
+def apply_in_tiles(
+    apply: Callable[[Tensor], Tensor],
+    batch: Tensor,
+    fit: Fit,
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Tensor:
     """Apply a network to a batch of any size: padded, tile by tile when asked, and cropped back.
 
     Arguments:
         apply: Takes `(B, C, h, w)` of an accepted size and returns `(B, 3, h, w)`.
         batch: With shape `(B, C, H, W)`.
         fit: Accepted sizes, and the tiles.
+        progress: Called after each tile but the last one with the share of the tiles that are done.
 
     Returns:
         The results with shape `(B, 3, H, W)`, float32.
@@ -97,19 +105,20 @@ def apply_in_tiles(apply: Callable[[Tensor], Tensor], batch: Tensor, fit: Fit) -
     if len(rows) == len(columns) == 1:
         return apply(padded)[inside].float()
     total = padded.new_zeros(len(padded), 3, *padded.shape[2:])
-    if fit.reach is not None:
-        for row in rows:
-            for column in columns:
-                part = apply(padded[..., row.begin : row.end, column.begin : column.end])
-                used = part[..., _used(row), _used(column)]
-                total[..., row.first : row.last, column.first : column.last] = used
-        return total[inside]
+    places = list(product(range(len(rows)), range(len(columns))))
     # The weights of a tile are a product of one along each side, and so is their sum over all tiles.
     down, across = (_weights(part, fit.shared, padded) for part in (rows, columns))
-    for row, row_weight in zip(rows, down, strict=True):
-        for column, column_weight in zip(columns, across, strict=True):
-            part = apply(padded[..., row.begin : row.end, column.begin : column.end])
-            total[..., row.begin : row.end, column.begin : column.end] += part * row_weight[:, None] * column_weight
+    for done, (i, j) in enumerate(places):
+        if done:
+            progress(done / len(places))
+        row, column = rows[i], columns[j]
+        part = apply(padded[..., row.begin : row.end, column.begin : column.end])
+        if fit.reach is None:
+            weighted = part * down[i][:, None] * across[j]
+            total[..., row.begin : row.end, column.begin : column.end] += weighted
+        else:
+            used = part[..., _used(row), _used(column)]
+            total[..., row.first : row.last, column.first : column.last] = used
     return total[inside]
 
 

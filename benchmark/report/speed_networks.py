@@ -131,9 +131,14 @@ def _notes(entries: Mapping[str, Entry]) -> list[str]:
         for size, row in entry["sizes"].items():
             if row["tile"]:
                 allowed = row["max_memory_bytes"] / 2**20
+                run = (
+                    f"; the first {row['tiles_done']} were run, the time follows from them"
+                    if "tiles_done" in row
+                    else ""
+                )
                 notes.append(
                     f"- \\* {code(name)} at {size}: in {row['tiles']} tiles of {row['tile']}, to stay within "
-                    f"{allowed:.0f} MiB."
+                    f"{allowed:.0f} MiB{run}."
                 )
     if any(_too_much(row) for entry in entries.values() for row in entry["sizes"].values()):
         notes.append("- Bold: more than the process was allowed to hold.")

@@ -6,6 +6,7 @@ import json
 import os
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Call:
         device: Where it runs.
         precision: What the network computes in.
         max_memory: Bytes that the process may use, so that larger images are cut into tiles; None for the whole image.
+        patience: After so many seconds an image in tiles is given up; the time of the rest follows from the tiles done.
         flops: Whether its floating-point operations are counted too.
     """
 
@@ -51,6 +53,7 @@ class Call:
     device: str = "cpu"
     precision: Precision = "fp32"
     max_memory: int | None = None
+    patience: float = 60.0
     flops: bool = False
 
 
@@ -72,12 +75,13 @@ def measure(call: Call) -> dict[str, Any]:
 
     The image is a mosaic of the embedded photos with the first degradation that the network is meant for. It takes the
     way that `bench restore` takes, embeddings of DA-CLIP included, files and their decoding left out. Sampled networks
-    are run for two of their steps, and the time of an image follows from them.
+    are run for two of their steps, and the time of an image follows from them; so does the time of an image in many
+    tiles from the first ones, after which memory grows no more.
 
     Returns:
         Parameters, and below `row`: seconds and processor seconds an image (the median of `runs` runs), for sampled
         networks also of a step; the peak memory of the process (on a GPU, what was allocated there) and what it held
-        before the first image; if there are tiles, their size and number.
+        before the first image; if there are tiles, their size and number, and how many were computed a step if not all.
     """
     import torch
 
@@ -102,6 +106,7 @@ def measure(call: Call) -> dict[str, Any]:
     times: list[dict[str, float]] = []
     while not times or (len(times) < REPEATS and sum(one["seconds"] for one in times) < ENOUGH_SECONDS):
         times.append(_once(restorer, image, call, tile=tile, calls=calls))
+    share = times[0].pop("share")
     row: dict[str, Any] = {
         **{key: round(statistics.median(one[key] for one in times), 5) for key in times[0]},
         "runs": len(times),
@@ -114,6 +119,8 @@ def measure(call: Call) -> dict[str, Any]:
     if tile is not None:
         height, width = (size + restorer.padding.missing(size) for size in image.shape[1:])
         row["tiles"] = count((height, width), fit_for(restorer, tile=tile))
+        if share < 1:
+            row["tiles_done"] = round(share * row["tiles"])
     found = {"parameters": _size(restorer.network), "nfe": calls, "row": row}
     if restorer.daclip is not None:
         found["daclip_parameters"] = _size(restorer.daclip)
@@ -168,31 +175,48 @@ def degraded_mosaic(degradation: str, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(degraded).permute(2, 0, 1).float().div(255)
 
 
+class _EnoughError(Exception):
+    """Ends an image that takes too long."""
+
+
 def _once(
     restorer: Restorer, image: Tensor, call: Call, *, tile: tuple[int, int] | None, calls: int
 ) -> dict[str, float]:
-    """Restore the image once; for a sampled network, with fewer than its `calls` steps, the rest is added."""
-    stamps = [_now(call.device)]
-    restore(
-        restorer,
-        image,
-        keys=["speed"],
-        tile=tile,
-        precision=call.precision,
-        progress=lambda done: stamps.append(_now(call.device)),
-    )
-    stamps.append(_now(call.device))
-    seconds, processor = (last - first for first, last in zip(stamps[0], stamps[-1], strict=True))
+    """Restore the image once, or as much of it as there is patience for, and return how long all of it takes.
+
+    Returns:
+        Times, and the `share` of the tiles that was computed.
+    """
+    # What was done (network calls, with the parts that tiles are), when, and in how much processor time.
+    stamps = [(0.0, *_now(call.device))]
+
+    def told(done: float) -> None:
+        stamps.append((done, *_now(call.device)))
+        if done < steps and stamps[-1][1] - stamps[0][1] > call.patience:
+            raise _EnoughError
+
+    steps = restorer.nfe if restorer.card.sampler else 1
+    with suppress(_EnoughError):
+        restore(restorer, image, keys=["speed"], tile=tile, precision=call.precision, progress=told)
+        stamps.append((steps, *_now(call.device)))
+    done, *last = stamps[-1]
+    seconds, processor = (after - before for before, after in zip(stamps[0][1:], last, strict=True))
+    share = min(1.0, done)
     if not restorer.card.sampler:
-        return {"seconds": seconds, "processor_seconds": processor}
-    # The first step waits for the embeddings; the second is like all others.
-    step, step_processor = (late - early for early, late in zip(stamps[-3], stamps[-2], strict=True))
-    left = calls - restorer.nfe
+        return {"seconds": seconds / share, "processor_seconds": processor / share, "share": share}
+    if done < steps:
+        step, step_processor, left = seconds / done, processor / done, calls - done
+    else:
+        # The first step waits for the embeddings; the second is like all others.
+        first = next(stamp for stamp in stamps if stamp[0] >= steps - 1)
+        step, step_processor = (after - before for before, after in zip(first[1:], stamps[-2][1:], strict=True))
+        left = calls - steps
     return {
         "seconds": seconds + left * step,
         "processor_seconds": processor + left * step_processor,
         "step_seconds": step,
         "step_processor_seconds": step_processor,
+        "share": share,
     }
 
 

@@ -166,7 +166,8 @@ def summary(name: str, size: str, entry: dict[str, Any]) -> str:
     """Return one measurement as a line."""
     row = entry["sizes"][size]
     step = f" ({entry['nfe']} steps of {1000 * row['step_seconds']:.1f} ms)" if "step_seconds" in row else ""
-    tiles = f", {row['tiles']} tiles of {row['tile']}" if row["tile"] else ""
+    run = f", {row['tiles_done']} of which were run" if "tiles_done" in row else ""
+    tiles = f", {row['tiles']} tiles of {row['tile']}{run}" if row["tile"] else ""
     return (
         f"{name}: {size}: {1000 * row['seconds']:.1f} ms an image{step}, processor "
         f"{1000 * row['processor_seconds']:.1f} ms, peak memory {row['peak_memory_bytes'] / 1e6:.0f} MB{tiles}"

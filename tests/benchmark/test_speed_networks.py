@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,17 @@ def test_an_image_of_4096x2160_pixels_is_restored_within_4_gigabytes(name: str) 
     assert row["held_memory_bytes"] < row["peak_memory_bytes"] <= budget
 
 
+@pytest.mark.slow
+def test_the_time_of_an_image_in_many_tiles_follows_from_the_first_ones() -> None:
+    call = Call(name="prn-r", size=(1280, 720), max_memory=1200 * 2**20)
+    first, whole = (measured_apart(replace(call, patience=patience))["row"] for patience in (0, 1000))
+    assert first["tiles"] == whole["tiles"] > 1
+    assert first["tiles_done"] == 1
+    assert "tiles_done" not in whole
+    assert first["peak_memory_bytes"] == pytest.approx(whole["peak_memory_bytes"], rel=0.1)
+    assert 0.3 < first["processor_seconds"] / whole["processor_seconds"] < 3
+
+
 def test_mistakes_end_with_one_sentence_before_anything_runs(tmp_path: Path) -> None:
     for options, told in (
         (["--network", "restormr"], "restormer"),
@@ -238,6 +250,8 @@ def test_the_page_tells_sampled_networks_apart_and_marks_tiles() -> None:
     assert "1500\\* |" in page
     assert "- \\* `nafnet` at 1280x720: in 6 tiles of 512x512, to stay within 4096 MiB." in page
     assert "Bold" not in page
+    some = networks_markdown(measured(tile="512x512", tiles=6, tiles_done=2, max_memory_bytes=4 * 2**30))
+    assert "to stay within 4096 MiB; the first 2 were run, the time follows from them." in some
     assert "| `wild-ir` |           2.50 | 100 |           34.0 |               15.0 |                1500 |" in page
     assert "DA-CLIP's 252.0 million parameters are not in the table; they are needed by `wild-ir`" in page
     assert "- `bench speed networks`: 3 rows (abc, 2024-05-01)" in page

@@ -90,7 +90,9 @@ def test_pieces_and_pixels_are_counted_as_they_are_computed(tile: tuple[int, int
 
     fit = Fit(padding=Padding(multiple_of=8), tile=tile, overlap=16, reach=reach)
     image = torch.rand(1, 3, 120, 200)
-    torch.testing.assert_close(apply_in_tiles(identity, image, fit), image)
+    shares: list[float] = []
+    torch.testing.assert_close(apply_in_tiles(identity, image, fit, progress=shares.append), image)
+    assert shares == [done / len(sizes) for done in range(1, len(sizes))]
     assert (len(sizes), sum(sizes)) == (count((120, 200), fit), area((120, 200), fit))
 
 

@@ -215,6 +215,16 @@ def test_an_image_of_4096x2160_pixels_is_restored_within_4_gigabytes(name: str) 
 
 
 @pytest.mark.slow
+def test_holes_count_when_the_memory_of_inpainting_is_estimated() -> None:
+    budget = 1100 * 2**20
+    row = measured_apart(Call(name="biharmonic", size=(1280, 720), max_memory=budget))["row"]
+    assert row["tile"] is not None
+    assert row["peak_memory_bytes"] <= budget
+    found = measured_apart(Call(name="unsupervised-wiener", size=(1920, 1080), max_memory=budget))
+    assert "'unsupervised-wiener' needs to see the whole image" in found["refused"]
+
+
+@pytest.mark.slow
 def test_the_time_of_an_image_in_many_tiles_follows_from_the_first_ones() -> None:
     call = Call(name="prn-r", size=(1280, 720), max_memory=1200 * 2**20)
     first, whole = (measured_apart(replace(call, patience=patience))["row"] for patience in (0, 1000))

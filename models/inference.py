@@ -173,9 +173,7 @@ def tile_for(
     if place not in known:
         side = math.ceil(max(PROBE, card.minimum_size) / multiple) * multiple
         with _autocast(restorer, precision):
-            known[place] = bytes_per_pixel(
-                _call(restorer, len(batch)), side=side, batch=len(batch), device=device, outside=not _weights(restorer)
-            )
+            known[place] = bytes_per_pixel(_call(restorer, len(batch)), side=side, batch=len(batch), device=device)
     # A network that hands its input on costs nothing that can be measured.
     cost = max(known[place], 1.0)
     whole = WHOLE_IMAGE + (WHOLE_STATE if card.sampler else 0)

@@ -10,6 +10,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from models.cpu import release_buffers
 from models.errors import UserError
 from models.padding import Padding, pad
 
@@ -111,6 +112,7 @@ def apply_in_tiles(
     for done, (i, j) in enumerate(places):
         if done:
             progress(done / len(places))
+        release_buffers()  # the pieces that are left of what was computed before need not fit
         row, column = rows[i], columns[j]
         part = apply(padded[..., row.begin : row.end, column.begin : column.end])
         if fit.reach is None:

@@ -14,8 +14,7 @@ import numpy as np
 
 from models.errors import UserError
 from models.inference import Precision, fit_for, restore, tile_for
-from models.memory import resident
-from models.peak import forget_peak, peak_memory
+from models.peak import forget_peak, peak_memory, resident
 from models.tiles import count
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Call:
     device: str = "cpu"
     precision: Precision = "fp32"
     max_memory: int | None = None
-    patience: float = 60.0
+    patience: float = 30.0
     flops: bool = False
 
 

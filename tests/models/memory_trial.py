@@ -10,10 +10,9 @@ from small_models import ARCHS, CLIP
 
 from models.daclip.build import build_daclip
 from models.inference import restore
-from models.memory import resident
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.peak import forget_peak, peak_memory
+from models.peak import forget_peak, peak_memory, resident
 from models.restorer import Restorer
 from models.sampling import Sampling
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from models.errors import UserError
 from models.memory import bytes_per_pixel, in_use
 from models.memory import parse_memory as parse_memory
+from models.networks.find import is_foreign
 from models.restorer import Restorer
 from models.sampling import pixel_keys
 from models.tiles import Fit, apply_in_tiles, best_tile, smallest
@@ -173,7 +174,13 @@ def tile_for(
     if place not in known:
         side = math.ceil(max(PROBE, card.minimum_size) / multiple) * multiple
         with _autocast(restorer, precision):
-            known[place] = bytes_per_pixel(_call(restorer, len(batch)), side=side, batch=len(batch), device=device)
+            known[place] = bytes_per_pixel(
+                _call(restorer, len(batch)),
+                side=side,
+                batch=len(batch),
+                device=device,
+                in_torch=_weights(restorer) > 0 and not is_foreign(card.name),
+            )
     # A network that hands its input on costs nothing that can be measured.
     cost = max(known[place], 1.0)
     whole = WHOLE_IMAGE + (WHOLE_STATE if card.sampler else 0)

@@ -20,6 +20,7 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # 2.1 times what its tensors do.
 MARGIN = {"cpu": 2.4, "cuda": 1.6}
 GROWTH = 1.3
+MOST = 3.0
 LOOKS = 2
 RUNTIME = 512 * 2**20
 # Of the probe: this share of its blocks is missing. Inpainting a large image takes more per pixel than a small one.
@@ -70,7 +71,9 @@ class _LiveTensors(TorchDispatchMode):
 
 
 @torch.no_grad()
-def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int, device: torch.device) -> float:
+def bytes_per_pixel(
+    apply: Callable[[Tensor], Tensor], *, side: int, batch: int, device: torch.device, in_torch: bool = False
+) -> float:
     """Measure the working memory of a network per input pixel, on a small probe.
 
     What its tensors take is counted, and by how much the process grows (on a CUDA device, what is allocated there); the
@@ -81,6 +84,8 @@ def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int,
         side: Side of the probe.
         batch: The number B of images.
         device: Where to run it.
+        in_torch: Whether it is known to compute in torch alone. Then the process grows beyond a few times its tensors
+            by what is set up once, such as copies of the weights, which no pixel has to pay for.
 
     Returns:
         Bytes per pixel of one image (times B), with a margin for what kernels allocate unseen.
@@ -98,7 +103,8 @@ def bytes_per_pixel(apply: Callable[[Tensor], Tensor], *, side: int, batch: int,
         for _ in range(LOOKS):
             release_buffers()  # or the process need not grow: buffers come from what the C library has kept
             seen = max(seen, growth(lambda: apply(probe)))
-    return max(MARGIN.get(device.type, MARGIN["cpu"]) * count.peak, GROWTH * seen) / (side * side)
+    grown = min(GROWTH * seen, MOST * count.peak) if in_torch else GROWTH * seen
+    return max(MARGIN.get(device.type, MARGIN["cpu"]) * count.peak, grown) / (side * side)
 
 
 def _probe(batch: int, side: int) -> Tensor:

@@ -66,6 +66,12 @@ def _intro(machine: Mapping[str, Any], entries: Mapping[str, Entry]) -> str:
         f". Operations are those of a {_flops_size(entries)} image, a multiplication and its addition counted as two, "
         "all steps of a sampled network together."
     )
+    allowed = {row["max_memory_bytes"] for row in rows}
+    if len(allowed) == 1 and None not in allowed:
+        blocks[-1] += (
+            f" A process was allowed to hold {allowed.pop() / 2**20:.0f} MiB in all: an image that needs more is cut "
+            "into tiles, or refused where a network has to see the whole image."
+        )
     if max(loads) > machine["threads"] + 1:
         blocks[0] += (
             f" Other programs ran meanwhile (load {min(loads):.1f} to {max(loads):.1f}): times are upper bounds; "

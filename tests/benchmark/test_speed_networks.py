@@ -275,6 +275,10 @@ def test_the_page_tells_what_was_refused_and_what_took_more_than_it_was_allowed_
     assert "**1500** |" in page
     assert "- Bold: more than the process was allowed to hold." in page
     assert "Not measured" not in page
+    assert "allowed to hold 1024 MiB in all" not in page
+    for entry in found["networks"].values():
+        entry["sizes"] = {size: {**row, "max_memory_bytes": 2**30} for size, row in entry["sizes"].items()}
+    assert "allowed to hold 1024 MiB in all" in networks_markdown(found)
     found["refused"] = {"gcanet": {"1280x720": "1024 MiB do not suffice"}}
     assert "## Not measured\n\n- `gcanet` at 1280x720: 1024 MiB do not suffice.\n" in networks_markdown(found)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmark.restored_files import Job, Ledger
@@ -81,8 +80,7 @@ def restore_files(
         progress(done)
         try:
             photos = [photo for _, photo, _ in group]
-            told = partial(_part, progress, done, len(group))
-            restored = _restore(restorer, photos, way, told)
+            restored = _restore(restorer, photos, way, lambda made, done=done: progress(done + made))
             for (job, photo, data), image in zip(group, restored, strict=True):
                 written = encode_photo(photo, image, job.out.suffix, rounding=restorer.card.rounding)
                 if ledger is not None:
@@ -98,10 +96,6 @@ def restore_files(
             tally.failed += len(group)
     progress(calls * len(jobs))
     return tally
-
-
-def _part(progress: Callable[[float], None], before: int, images: int, made: float) -> None:
-    progress(before + images * made)
 
 
 Opened = tuple[Job, Photo, bytes]
@@ -143,9 +137,13 @@ def _restore(restorer: Restorer, photos: Sequence[Photo], way: Way, progress: Ca
 
     from models.inference import restore
 
-    batch = torch.stack([_tensor(photo) for photo in photos])
     restored = restore(
-        restorer, batch, max_memory=way.max_memory, tile=way.tile, precision=way.precision, progress=progress
+        restorer,
+        torch.stack([_tensor(photo) for photo in photos]),
+        max_memory=way.max_memory,
+        tile=way.tile,
+        precision=way.precision,
+        progress=lambda made: progress(len(photos) * made),
     )
     return list(restored.permute(0, 2, 3, 1).numpy())
 

@@ -37,10 +37,11 @@ def growth(work: Callable[[], object]) -> int:
     """
     before = peak_memory()
     forgotten, held = forget_peak(), resident()
-    work()
-    grown = peak_memory() - held if forgotten else 0
-    _KEPT["peak"] = before
-    return max(0, grown)
+    try:
+        work()
+        return max(0, peak_memory() - held) if forgotten else 0
+    finally:
+        _KEPT["peak"] = before
 
 
 def forget_peak() -> bool:

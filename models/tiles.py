@@ -108,16 +108,16 @@ def apply_in_tiles(
     total = padded.new_zeros(len(padded), 3, *padded.shape[2:])
     places = list(product(range(len(rows)), range(len(columns))))
     # The weights of a tile are a product of one along each side, and so is their sum over all tiles.
-    down, across = (_weights(part, fit.shared, padded) for part in (rows, columns))
+    weights = [_weights(part, fit.shared, padded) for part in (rows, columns)] if fit.reach is None else None
     for done, (i, j) in enumerate(places):
         if done:
             progress(done / len(places))
         release_buffers()  # the pieces that are left of what was computed before need not fit
         row, column = rows[i], columns[j]
         part = apply(padded[..., row.begin : row.end, column.begin : column.end])
-        if fit.reach is None:
-            weighted = part * down[i][:, None] * across[j]
-            total[..., row.begin : row.end, column.begin : column.end] += weighted
+        if weights is not None:
+            down, across = weights
+            total[..., row.begin : row.end, column.begin : column.end] += part * down[i][:, None] * across[j]
         else:
             used = part[..., _used(row), _used(column)]
             total[..., row.first : row.last, column.first : column.last] = used

@@ -120,6 +120,7 @@ def _method_name(network: str, weights: Path | None) -> str:
         return network
     if weights.is_dir():
         return weights.resolve().name
+    # Many files say already which network they are for.
     return weights.stem if weights.stem.startswith(f"{network}-") else f"{network}-{weights.stem}"
 
 

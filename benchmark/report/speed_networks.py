@@ -42,8 +42,8 @@ def networks_markdown(found: Mapping[str, Any]) -> str:
     notes = _notes(entries)
     if notes:
         blocks.append("\n".join(notes))
-    if found["refused"]:
-        blocks += ["## Not measured", "\n".join(_refused(found["refused"]))]
+    if refused := found.get("refused"):
+        blocks += ["## Not measured", "\n".join(_refused(refused))]
     blocks += ["## How the rows were made", "\n".join(_births(entries))]
     return page("Speed and memory of the networks", blocks)
 
@@ -87,30 +87,40 @@ def _flops_size(entries: Mapping[str, Entry]) -> str:
 
 def _table(entries: Mapping[str, Entry], sizes: Sequence[str], *, steps: bool) -> str:
     heads = ["Network", "Parameters (M)", *(["NFE"] if steps else []), "Operations (G)"]
+    tiled = {size for entry in entries.values() for size, row in entry["sizes"].items() if row["tile"]}
     for size in sizes:
         heads += [*([f"{size}: step (ms)"] if steps else []), f"{size}: image (ms)", "processor (ms)", "memory (MB)"]
+        heads += ["tiles"] if size in tiled else []
     rows = []
     for name, entry in entries.items():
         cells = [code(name), _or_absent(entry["parameters"] / 1e6, digits=2)]
         cells += [str(entry["nfe"])] if steps else []
         cells.append(number(None if entry["flops"] is None else entry["flops"] / 1e9, digits=1))
         for size in sizes:
-            cells += _cells(entry["sizes"].get(size), steps=steps)
+            cells += _cells(entry["sizes"].get(size), steps=steps, tiles=size in tiled)
         rows.append(cells)
     return table(heads, rows, numeric=[False, *[True] * (len(heads) - 1)])
 
 
-def _cells(row: Mapping[str, Any] | None, *, steps: bool) -> list[str]:
+def _cells(row: Mapping[str, Any] | None, *, steps: bool, tiles: bool) -> list[str]:
     if row is None:
-        return [ABSENT] * (4 if steps else 3)
-    mark = "*" if row["tile"] else ""
-    memory = f"{row['peak_memory_bytes'] / 1e6:.0f}{escape(mark)}"
+        return [ABSENT] * (3 + steps + tiles)
+    memory = f"{row['peak_memory_bytes'] / 1e6:.0f}"
     return [
         *([_milliseconds(row["step_seconds"])] if steps else []),
         _milliseconds(row["seconds"]),
         _milliseconds(row["processor_seconds"]),
         f"**{memory}**" if _too_much(row) else memory,
+        *([_tiles(row)] if tiles else []),
     ]
+
+
+def _tiles(row: Mapping[str, Any]) -> str:
+    """Return how many tiles of which size there were, and of how many the time follows."""
+    if not row["tile"]:
+        return ABSENT
+    run = f" ({row['tiles_done']} run)" if "tiles_done" in row else ""
+    return f"{row['tiles']} of {row['tile']}{run}"
 
 
 def _too_much(row: Mapping[str, Any]) -> bool:
@@ -133,20 +143,10 @@ def _notes(entries: Mapping[str, Entry]) -> list[str]:
         names = ", ".join(code(name) for name, entry in entries.items() if "daclip_parameters" in entry)
         counts = " or ".join(f"{count / 1e6:.1f}" for count in sorted(listening))
         notes.append(f"- DA-CLIP's {counts} million parameters are not in the table; they are needed by {names}.")
-    for name, entry in entries.items():
-        for size, row in entry["sizes"].items():
-            if row["tile"]:
-                allowed = row["max_memory_bytes"] / 2**20
-                run = (
-                    f"; the first {row['tiles_done']} were run, the time follows from them"
-                    if "tiles_done" in row
-                    else ""
-                )
-                notes.append(
-                    f"- \\* {code(name)} at {size}: in {row['tiles']} tiles of {row['tile']}, to stay within "
-                    f"{allowed:.0f} MiB{run}."
-                )
-    if any(_too_much(row) for entry in entries.values() for row in entry["sizes"].values()):
+    rows = [row for entry in entries.values() for row in entry["sizes"].values()]
+    if any("tiles_done" in row for row in rows):
+        notes.append("- Where fewer tiles were run than there are, the time of the others follows from them.")
+    if any(_too_much(row) for row in rows):
         notes.append("- Bold: more than the process was allowed to hold.")
     return notes
 

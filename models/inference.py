@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from models.cpu import release_buffers
 from models.errors import UserError
 from models.memory import bytes_per_pixel, in_use
 from models.memory import parse_memory as parse_memory
@@ -170,7 +171,6 @@ def tile_for(
     height, width = (size + restorer.padding.missing(size) for size in batch.shape[2:])
     known = _COSTS.setdefault(restorer, {})
     place = (len(batch), device, precision)
-    _IDLE[restorer] = idle = min(_IDLE.get(restorer, 1 << 62), in_use(device, _weights(restorer)))
     if place not in known:
         side = math.ceil(max(PROBE, card.minimum_size) / multiple) * multiple
         with _autocast(restorer, precision):
@@ -181,6 +181,10 @@ def tile_for(
                 device=device,
                 in_torch=_weights(restorer) > 0 and not is_foreign(card.name),
             )
+        release_buffers()
+        # After the first calls: what they have loaded and set up stays.
+        _IDLE[restorer] = in_use(device, _weights(restorer))
+    _IDLE[restorer] = idle = min(_IDLE[restorer], in_use(device, _weights(restorer)))
     # A network that hands its input on costs nothing that can be measured.
     cost = max(known[place], 1.0)
     whole = WHOLE_IMAGE + (WHOLE_STATE if card.sampler else 0)

@@ -171,9 +171,15 @@ def test_an_image_of_4096x2160_pixels_is_restored_within_4_gigabytes(name: str) 
     assert row["held_memory_bytes"] < row["peak_memory_bytes"] <= budget
 
 
+def allowed(name: str, megabytes: int) -> int:
+    """Return so much more than a process takes for the network and a small image: libraries differ between machines."""
+    row = measured_apart(Call(name=name, size=(64, 64), max_memory=2**40))["row"]
+    return row["peak_memory_bytes"] + megabytes * 10**6
+
+
 @pytest.mark.slow
 def test_holes_count_when_the_memory_of_inpainting_is_estimated() -> None:
-    budget = 1100 * 2**20
+    budget = allowed("biharmonic", 300)
     row = measured_apart(Call(name="biharmonic", size=(1280, 720), max_memory=budget))["row"]
     assert row["tile"] is not None
     assert row["peak_memory_bytes"] <= budget
@@ -183,13 +189,13 @@ def test_holes_count_when_the_memory_of_inpainting_is_estimated() -> None:
 
 @pytest.mark.slow
 def test_the_time_of_an_image_in_many_tiles_follows_from_the_first_ones() -> None:
-    call = Call(name="prn-r", size=(1280, 720), max_memory=1200 * 2**20)
+    budget = allowed("prn-r", 500)
+    call = Call(name="prn-r", size=(1280, 720), max_memory=budget)
     first, whole = (measured_apart(replace(call, patience=patience))["row"] for patience in (0, 1000))
     assert min(first["tiles"], whole["tiles"]) > 1
     assert first["tiles_done"] == 1
     assert "tiles_done" not in whole
-    assert call.max_memory is not None
-    assert max(first["peak_memory_bytes"], whole["peak_memory_bytes"]) <= call.max_memory
+    assert max(first["peak_memory_bytes"], whole["peak_memory_bytes"]) <= budget
     assert 0.3 < first["processor_seconds"] / whole["processor_seconds"] < 3
 
 

@@ -126,7 +126,7 @@ def test_the_estimate_counts_what_is_alive_at_once() -> None:
         return x
 
     # Three channels of four bytes: the input belongs to the caller; two results at most are alive together.
-    cost = bytes_per_pixel(apply, side=1024, batch=1, device=CPU)
+    cost = bytes_per_pixel(apply, side=1024, batch=1, device=CPU, in_torch=True)
     assert 12 * 2 <= cost <= 12 * 2 * 3
 
 

@@ -36,7 +36,7 @@ def networks_markdown(found: Mapping[str, Any]) -> str:
     if sampled:
         blocks += [
             "## Sampled networks",
-            "Two steps were run and the rest added: an image takes as many steps as its authors use (NFE).",
+            "At most two steps were run and the rest added: an image takes as many steps as its authors use (NFE).",
             _table(sampled, sizes, steps=True),
         ]
     notes = _notes(entries)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.report.markdown import code, escape, page, table
+from benchmark.report.markdown import page
 from benchmark.report.robustness import Board
 from benchmark.results import Result
 from benchmark.tables import PAGES, TABLES, TableCard
 from benchmark.tables.restoration import belongs
 from benchmark.tables.restoration import build as restoration
 from benchmark.tables.view import Records, Section
+from models.markdown import code, escape, table
 
 READING = """\
 - **Published** rows are the numbers printed in a paper, with their citation. Where we know how a cell was computed, \

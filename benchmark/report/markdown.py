@@ -1,49 +1,11 @@
-"""Markdown with aligned tables, readable as plain text too."""
+"""Pages of tables as Markdown."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from benchmark.tables.view import Cell, Section
-
-_SPECIAL = re.compile(r"([\\|*`]|\](?=\())")
-
-
-def escape(text: str) -> str:
-    """Make `text` stand for itself inside a table: pipes, emphasis, code, links and tags are escaped."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("<", "&lt;")
-
-
-def code(text: str) -> str:
-    """Return `text` as inline code, fenced with more backticks than it holds in a row."""
-    text = " ".join(text.split())
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if longest else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[bool]) -> str:
-    """Lay out an aligned Markdown table; the texts are Markdown already.
-
-    Arguments:
-        headers: Column heads.
-        rows: Cells, as many in each row as there are heads.
-        numeric: Which columns are aligned to the right.
-    """
-    columns = list(zip(headers, *rows, strict=True))
-    widths = [max(3, *(len(text) for text in column)) for column in columns]
-
-    def line(texts: Sequence[str]) -> str:
-        padded = [
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(texts, widths, numeric, strict=True)
-        ]
-        return "| " + " | ".join(padded) + " |"
-
-    rule = ["-" * (width - 1) + ":" if right else "-" * width for width, right in zip(widths, numeric, strict=True)]
-    return "\n".join([line(headers), line(rule), *[line(row) for row in rows]])
+from models.markdown import code, escape, table
 
 
 def cell_text(cell: Cell) -> str:

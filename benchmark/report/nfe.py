@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.metrics import METRICS
-from benchmark.report.markdown import cell_text, escape, table
+from benchmark.report.markdown import cell_text
 from benchmark.tables.view import Cell, embolden, head, number
 from models.diffusion.samplers import SAMPLERS
+from models.markdown import escape, table
 
 MARKERS = "osD^v<>"
 

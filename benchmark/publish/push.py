@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,8 @@ from benchmark.publish.files import CARD, DATA_FOLDERS, MANIFEST, Contents, Data
 from benchmark.publish.hub import Hub
 from benchmark.publish.state import State
 from models.errors import UserError
+from models.files import parse_json
+from models.markdown import shown
 
 COMMIT_FILES = 50
 COMMIT_BYTES = 2_000_000_000
@@ -68,9 +69,10 @@ def plan_push(dataset: Dataset, contents: Contents, hub: Hub, state: State | Non
         return Plan(missing, present, tuple(strangers), digest)
     changed = [file.path for file in contents.data if file in missing and file.path in state.files]
     if (strangers or changed) and not replace:
+        one = shown((strangers + changed)[0])[:200]
         raise UserError(
-            f"{hub.target.repo} holds files of something else ({(strangers + changed)[0]}): choose another name, or "
-            "add --replace to delete them"
+            f"{hub.target.repo} holds files of something else ({one}): choose another name, or add --replace to delete "
+            "them"
         )
     return Plan(missing, present, tuple(strangers))
 
@@ -156,8 +158,7 @@ def _check_whole(contents: Contents, hub: Hub) -> None:
 def _digest(manifest: bytes) -> str:
     """Return the digest in a manifest, or "" when it is not one of ours."""
     try:
-        value = json.loads(manifest)
-    except ValueError:
+        digest = parse_json(manifest, "manifest").get("digest")
+    except UserError:
         return ""
-    digest = value.get("digest") if isinstance(value, dict) else None
-    return digest if isinstance(digest, str) else ""
+    return shown(digest) if isinstance(digest, str) else ""

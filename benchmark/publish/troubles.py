@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from typing import Any
+
+from models.errors import UserError
+from models.markdown import shown
 
 LONGEST = 200
 """Characters of a server's own words that a message repeats."""
@@ -56,23 +59,36 @@ def diagnose(error: Exception, target: Target) -> Trouble | None:
     Arguments:
         error: What a call of `huggingface_hub` raised.
         target: The repository that the call was about.
+
+    Raises:
+        OSError: It came from the disk.
     """
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    link: BaseException | None = error
-    while link is not None:  # the client wraps some failures in others
-        if isinstance(link, HfHubHTTPError):
-            return _answer(link, target)
-        if isinstance(link, OfflineModeIsEnabled):
+    root: BaseException = error
+    while True:  # the client wraps some failures in others
+        if isinstance(root, UserError):  # the guard's
+            return Trouble(str(root))
+        if isinstance(root, HfHubHTTPError):
+            return _answer(root, target)
+        if isinstance(root, OfflineModeIsEnabled):
             return Trouble("HF_HUB_OFFLINE is set, so nothing can be pushed: unset it and run the command again")
-        if type(link).__module__.split(".")[0] in _TRANSPORT:
-            return _no_answer(link, target)
-        link = link.__cause__
-    if isinstance(error, json.JSONDecodeError | KeyError | TypeError | AttributeError):
+        if type(root).__module__.split(".")[0] in _TRANSPORT:
+            return _no_answer(root, target)
+        if root.__cause__ is None:
+            break
+        root = root.__cause__
+    # What the client stumbles over when an answer is not what it takes for granted: wrong types, deep JSON, no number.
+    stumbles = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RecursionError, UnicodeError)
+    stumbled = isinstance(root, stumbles) or type(root).__name__ == "JSONDecodeError"
+    told = type(root).__module__.startswith("huggingface_hub") or (isinstance(root, OSError) and root.errno is None)
+    if stumbled or told:
         return _garbage(target)
-    if isinstance(error, ValueError):
-        malformed = any(word in str(error).lower() for word in ("malformed", "improperly formatted"))
-        return _garbage(target) if malformed else Trouble(f"{target.endpoint} refused: {_words(str(error))}")
+    if isinstance(root, ValueError):
+        malformed = any(word in str(root).lower() for word in ("malformed", "improperly formatted"))
+        return _garbage(target) if malformed else Trouble(f"{target.endpoint} refused: {_words(str(root))}")
+    if isinstance(root, OSError):  # a disk's: the client may have wrapped it
+        raise root
     return None
 
 
@@ -117,7 +133,7 @@ def _answer(error: Any, target: Target) -> Trouble:
 
 def _retry_after(response: Any) -> float | None:
     value = str(response.headers.get("Retry-After") or "").strip()
-    return float(value) if value.isdigit() else None
+    return float(value) if re.fullmatch("[0-9]+", value) else None
 
 
 def _words(text: str) -> str:
@@ -125,4 +141,4 @@ def _words(text: str) -> str:
     lines = [line.strip().rstrip(".:") for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].lower().endswith(("returned errors", "in readme.md")):
         lines[0] = f"{lines[0]}: {lines[1].lstrip('- ')}"
-    return lines[0][:LONGEST] if lines else ""
+    return shown(lines[0][:LONGEST]) if lines else ""

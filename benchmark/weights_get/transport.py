@@ -76,6 +76,12 @@ def is_loopback(host: str) -> bool:
     return machine is not None and ipaddress.ip_address(machine).is_loopback
 
 
+def is_inside(host: str) -> bool:
+    """Return whether a host of an address is, by its very name, this machine or one of a private network."""
+    machine = _machine(host)
+    return machine is not None and not ipaddress.ip_address(machine).is_global
+
+
 def _machine(host: str) -> str | None:
     """Return the machine that a host names without any name server, or None."""
     try:

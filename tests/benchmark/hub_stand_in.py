@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,7 +26,7 @@ class Fault:
         status: The status, 0 to cut the connection after half of the body was read.
         times: How many of them get it.
         headers: Further headers of the answer.
-        body: The answer.
+        body: The answer, or what makes it out of the request.
         late: Whether the request takes effect all the same, as when only its answer is lost.
     """
 
@@ -34,7 +35,7 @@ class Fault:
     status: int = 0
     times: int = 1_000_000
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b'{"error": "as the test wants"}'
+    body: bytes | Callable[[bytes], bytes] = b'{"error": "as the test wants"}'
     late: bool = False
 
 
@@ -137,7 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is None or fault.late:
             status, headers, body = self._answer(path)
         else:
-            status, headers, body = fault.status, fault.headers, fault.body
+            status, headers = fault.status, fault.headers
+            body = fault.body(self.body) if callable(fault.body) else fault.body
         if fault is not None and not fault.status:
             return self._cut()
         self.send_response(status)
@@ -269,9 +271,13 @@ class _Handler(BaseHTTPRequestHandler):
             if line["key"] == "file":
                 files[path] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
+                if value["oid"] not in self.hub.storage:
+                    raise Refused(400, "there is no such object in the storage")
                 files[path] = self.hub.storage[value["oid"]]
                 repo.large.add(path)
             elif line["key"] == "deletedFile":
+                if path not in files:
+                    raise Refused(400, "there is no such file to delete")
                 del files[path]
         commit = _commit_id(name, branch, len(repo.branches[branch]))
         repo.branches[branch] = [*repo.branches[branch], (commit, files)]

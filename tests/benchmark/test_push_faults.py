@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -93,7 +94,58 @@ def test_an_unreachable_hub_is_told(folder: Path, hub: StandIn, naps: list[float
     hub.close()
     assert bench_push(folder, hub) == 2
     assert f"{hub.endpoint} cannot be reached" in told(capsys)
-    assert naps == [1.0, 2.0, 4.0, 8.0]
+    assert naps == [1.0]
+
+
+def test_the_token_goes_over_https_or_nowhere(folder: Path, hub: StandIn, capsys) -> None:
+    for address, sentence in {
+        "http://hub.example.org": "the token would be readable on the way; expected https://",
+        "http://127.0.0.1.example.org": "the token would be readable on the way",
+        "http://192.0.2.1:8080": "the token would be readable on the way",
+        "https://me:secret@hub.example.org": "without a name, password or query",
+        "https://hub.example.org?x": "without a name, password or query",
+        "ftp://127.0.0.1": "expected an address that begins with https://",
+        "file:///tmp": "expected an address that begins with https://",
+        "https://": "expected an address that begins with https://",
+        "https://[::1": "expected an address that begins with https://",
+        "https://hub\x1b[31m.example.org": "expected an address that begins with https://",
+    }.items():
+        assert bench_push(folder, hub, "--endpoint", address) == 2
+        said = told(capsys)
+        assert sentence in said
+        assert "secret" not in said
+        assert "\x1b" not in said
+
+
+def test_a_dry_run_needs_no_token(folder: Path, hub: StandIn, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    assert bench_push(folder, hub, "--dry-run") == 0
+    count = len(on_disk(folder))
+    assert f"would send {count} of {count} files" in capsys.readouterr().out
+    assert hub.repos == {}
+
+
+def test_no_name_in_a_manifest_and_no_link_brings_out_what_is_not_of_the_dataset(
+    folder: Path, hub: StandIn, tmp_path: Path, capsys
+) -> None:
+    secret = tmp_path / "secret.parquet"
+    secret.write_bytes(b"PAR1 secret")
+    whole = (folder / "manifest.json").read_text()
+    shard = json.loads(whole)["shards"][0]["file"]
+    for name in ("../secret.parquet", str(secret), "data/../../secret.parquet", "data/./x"):
+        (folder / "manifest.json").write_text(whole.replace(shard, name))
+        assert bench_push(folder, hub, "--no-verify") == 2
+    (folder / "manifest.json").write_text(whole)
+    (folder / shard).rename(tmp_path / "moved")
+    (folder / shard).symlink_to(secret)
+    assert bench_push(folder, hub, "--no-verify") == 2
+    assert "by a link" in capsys.readouterr().err
+    (folder / shard).unlink()
+    (tmp_path / "moved").rename(folder / shard)
+    (folder / "captions").symlink_to(tmp_path)
+    (tmp_path / "train.parquet").write_bytes((folder / shard).read_bytes())
+    assert bench_push(folder, hub) == 2
+    assert hub.repos == {}
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
     from benchmark.metrics.weight_files import search_folders
     from benchmark.weights_get.fetch import present
     from benchmark.weights_get.offers import OFFERS
-    from benchmark.weights_get.records import recorded
+    from models.noted_digests import noted_digest
 
     place = folder or search_folders()[0]
     rows = []
@@ -89,7 +89,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
                 "present": here is not None,
                 "official": offer.url,
                 "sha256": offer.digest_of(here.name) if here else offer.sha256,
-                "noted": None if offer.sha256 else recorded(place / offer.file) or None,
+                "noted": None if offer.sha256 else noted_digest(place / offer.file),
                 "package": offer.package and f"{offer.package.registry}: {offer.package.title}",
             }
         )

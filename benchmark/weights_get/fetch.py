@@ -18,9 +18,9 @@ from benchmark.weights_get.addresses import Damaged, OutOfReach, Tell, check, do
 from benchmark.weights_get.limits import LIMITS, Limits
 from benchmark.weights_get.offers import OFFERS, Offer, Package
 from benchmark.weights_get.packages import copy_member, fetched
-from benchmark.weights_get.records import record, record_of, recorded
 from models.errors import UserError
 from models.files import atomic_path, sha256_file
+from models.noted_digests import check_noted, note_digest, note_of, noted_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +83,12 @@ def get(
         reasons = []
         if source != "package":
             path = folder / offer.file
-            wanted = offer.sha256 or recorded(path)
+            wanted = offer.sha256 or noted_digest(path) or ""
             try:
                 digest = download(offer.url, path, sha256=wanted, size=offer.size, tell=tell, limits=limits)
                 return _proven(offer, path, "official", digest)
             except (OutOfReach, Damaged) as error:
-                note = "" if offer.sha256 or not wanted else f" (noted at first use in {record_of(path)})"
+                note = "" if offer.sha256 or not wanted else f" (noted at first use in {note_of(path)})"
                 reasons.append(f"{error}{note}")
         if source != "official" and offer.package is not None:
             try:
@@ -109,17 +109,17 @@ def path_of(offer: Offer, folder: Path) -> Path:
 
 def _proven(offer: Offer, path: Path, origin: str, digest: str) -> Got:
     """Compare a file with its published digest, or with the one that was noted; note it when there is neither."""
-    wanted = offer.digest_of(path.name)
-    noted = "" if wanted else recorded(path)
-    if digest != (wanted or noted or digest):
-        whose = "the published one" if wanted else f"the one that was noted at first use in {record_of(path)}"
-        raise UserError(
-            f"{path} is damaged or another file: its sha256 begins with {digest[:8]} and that of {whose} with "
-            f"{(wanted or noted)[:8]}; remove it and run this again"
-        )
-    if not wanted and not noted:
-        record(path, digest)
-    return Got(path=path, origin=origin, sha256=digest, checked=bool(wanted), known=bool(noted))
+    if wanted := offer.digest_of(path.name):
+        if digest != wanted:
+            raise UserError(
+                f"{path} is damaged or another file: its sha256 begins with {digest[:16]} and that of the published "
+                f"one with {wanted[:16]}; remove it and run this again"
+            )
+        return Got(path=path, origin=origin, sha256=digest, checked=True)
+    known = check_noted(path, digest)
+    if not known:
+        note_digest(path, digest)
+    return Got(path=path, origin=origin, sha256=digest, checked=False, known=known)
 
 
 def _from_package(package: Package, out: Path, work: Path, tell: Tell) -> Path:

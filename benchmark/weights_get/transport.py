@@ -39,12 +39,9 @@ def asked(url: str, headers: dict[str, str], limits: Limits) -> Iterator[tuple[H
         _check_address(url)
         watch, inside = Watch(limits), []
 
-        def met(machine: str, *, url: str = url, strict: bool = public, inside: list[str] = inside) -> None:
-            if ipaddress.ip_address(machine).is_global:
-                return
-            if strict:
-                raise Refused(f"it leads to {urlsplit(url).hostname}, which is {machine} in a private network")
-            inside.append(machine)
+        def met(machine: str, *, url: str = url, public: bool = public, inside: list[str] = inside) -> None:
+            if not check_machine(machine, url, public=public):
+                inside.append(machine)
 
         if machine := _machine(urlsplit(url).hostname or ""):
             met(machine)
@@ -68,6 +65,24 @@ def _check_address(url: str) -> None:
         raise Refused(f"it leads to an address of the kind {parts.scheme or 'none'}: expected https://HOST/")
     if parts.scheme == "http" and not is_loopback(host):
         raise Refused(f"it leads to {host} by http: expected https")
+
+
+def check_machine(machine: str, url: str, *, public: bool) -> bool:
+    """Return whether a machine is one of the public network.
+
+    Arguments:
+        machine: Its number.
+        url: The address that it stands for.
+        public: Whether an address before this one, which led to it, was one of the public network.
+
+    Raises:
+        Refused: The public network leads to this machine, or into a private network.
+    """
+    if ipaddress.ip_address(machine).is_global:
+        return True
+    if public:
+        raise Refused(f"it leads to {urlsplit(url).hostname}, which is {machine} in a private network")
+    return False
 
 
 def is_loopback(host: str) -> bool:

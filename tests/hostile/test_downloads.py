@@ -15,9 +15,9 @@ from trials import Tally, counts, flips
 from benchmark.weights_get.fetch import get
 from benchmark.weights_get.limits import Limits
 from benchmark.weights_get.offers import Offer
-from benchmark.weights_get.records import record, record_of
 from models.errors import UserError
 from models.files import sha256_bytes
+from models.noted_digests import note_digest, note_of
 
 RIGHT, OTHER = archive(1), archive(2)
 SIZE = len(RIGHT)
@@ -228,7 +228,7 @@ class Kind:
     def offer(self, server: Server, folder: Path) -> Offer:
         """Return the weights, and put the note where it is known."""
         if self.name == "noted":
-            record(folder / "model.pth", sha256_bytes(RIGHT))
+            note_digest(folder / "model.pth", sha256_bytes(RIGHT))
         digest = sha256_bytes(RIGHT) if self.name == "published" else ""
         return Offer(name="model", purpose="trials", url=f"{server.address}/model.pth", file="model.pth", sha256=digest)
 
@@ -248,7 +248,7 @@ def attempt(tally: Tally, name: str, offer: Offer, folder: Path, *, wanted: byte
     sentence = bool(said) and said.isprintable() and len(said) < 2000
     held = sentence if there is None else there == wanted and not said
     left = {p.name for p in folder.iterdir()} - {
-        *("model.pth", ".model.pth.partial", ".model.pth.partial.json", record_of(path).name)
+        *("model.pth", ".model.pth.partial", ".model.pth.partial.json", note_of(path).name)
     }
     tally.case(name, held and took < 6 and not left, f"{len(there or b'')} bytes, {took:.1f} s, {left}, {said!r}")
     return there is not None
@@ -323,7 +323,7 @@ def test_flips_in_files_that_are_there(count: int, server: Server, tmp_path: Pat
             again = get(offer, folder, limits=LIMITS)
             assert (again.origin, again.sha256) == ("there already", first.sha256)
             assert (again.checked, again.known) == (kind.name == "published", kind.name != "published")
-            for path in (folder / "model.pth", *([] if again.checked else [record_of(folder / "model.pth")])):
+            for path in (folder / "model.pth", *([] if again.checked else [note_of(folder / "model.pth")])):
                 whole = path.read_bytes()
                 for place, changed in flips(whole, count):
                     path.write_bytes(changed)

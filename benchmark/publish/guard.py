@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from benchmark.weights_get.transport import is_inside, is_loopback
 from models.errors import UserError
 from models.markdown import shown
-
-T = TypeVar("T")
 
 LONGEST_WAIT = 900.0
 """Seconds; a hub that asks for more is not waited for."""
@@ -139,30 +136,3 @@ def guarded(guard: Guard) -> Iterator[None]:
         yield
     finally:
         set_client_factory(default_client_factory)
-
-
-def within(function: Callable[[], T], seconds: float, endpoint: str) -> T:
-    """Return what a function returns, or raise what it raises; it is left alone when it takes too long.
-
-    Raises:
-        UserError: It took too long.
-    """
-    done: list[Any] = []
-
-    def work() -> None:
-        try:
-            done.append((function(), None))
-        except BaseException as error:
-            done.append((None, error))
-
-    thread = threading.Thread(target=work, daemon=True)  # one that never ends does not keep the process
-    thread.start()
-    thread.join(seconds)
-    if not done:
-        raise UserError(
-            f"{endpoint} did not come to an end within {seconds:.0f} s: run the command again, it continues"
-        )
-    value, error = done[0]
-    if error is not None:
-        raise error
-    return value

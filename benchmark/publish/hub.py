@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from benchmark import __version__
 from benchmark.publish.files import DatasetFile
-from benchmark.publish.guard import CONNECT, LONGEST_WAIT, PATIENCE, SLOWEST, Guard, guarded, within
+from benchmark.publish.guard import LONGEST_WAIT, PATIENCE, SLOWEST, Guard, guarded
+from benchmark.publish.patience import reach, within
 from benchmark.publish.state import State
 from benchmark.publish.troubles import Target, Trouble, diagnose
-from benchmark.weights_get.transport import connected
 from models.errors import UserError
 
 T = TypeVar("T")
@@ -74,7 +72,7 @@ class Hub:
             UserError: It failed for good; the sentence says what to do.
         """
         if not self._guard.met:
-            self._reach()
+            reach(self.target.endpoint, self.first_wait)
         wait, end = self.first_wait, time.monotonic() + PATIENCE + size / SLOWEST
         for left in reversed(range(self.tries)):
             self._guard.requests = 0
@@ -96,27 +94,6 @@ class Hub:
                 time.sleep(pause)
                 wait *= 2
         raise AssertionError("unreachable")
-
-    def _reach(self) -> None:
-        """Find out within seconds that there is no network, where the client would go on trying."""
-        from huggingface_hub import constants
-
-        address = urlsplit(self.target.endpoint)
-        host = address.hostname or ""
-        proxies = urllib.request.getproxies()
-        by_proxy = (address.scheme in proxies or "all" in proxies) and not urllib.request.proxy_bypass(host)
-        if by_proxy or constants.is_offline_mode():
-            return
-        for last in (False, True):
-            try:
-                connected(host, address.port or (443 if address.scheme == "https" else 80), CONNECT).close()
-                return
-            except (OSError, UnicodeError) as error:
-                if last:
-                    raise UserError(
-                        f"{self.target.endpoint} cannot be reached ({error}): check the network and --endpoint"
-                    ) from None
-            time.sleep(self.first_wait)
 
     def visibility(self) -> str | None:
         """Return `"private"` or `"public"`, or None when there is no such repository."""

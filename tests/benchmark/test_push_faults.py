@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def test_an_unreachable_hub_is_told(folder: Path, hub: StandIn, naps: list[float
     assert bench_push(folder, hub) == 2
     assert f"{hub.endpoint} cannot be reached" in told(capsys)
     assert naps == [1.0]
+
+
+@pytest.mark.slow
+def test_without_a_network_it_ends_within_seconds(folder: Path, hub: StandIn, capsys) -> None:
+    for address in ("http://127.0.0.1:1", f"https://{'x' * 64}.invalid"):
+        began = time.monotonic()
+        assert bench_push(folder, hub, "--endpoint", address) == 2
+        assert f"{address} cannot be reached" in told(capsys)
+        assert time.monotonic() - began < 10
 
 
 def test_the_token_goes_over_https_or_nowhere(folder: Path, hub: StandIn, capsys) -> None:

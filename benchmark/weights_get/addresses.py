@@ -201,6 +201,7 @@ def _read(part: Partial, answer: HTTPResponse, watch: Watch, most: int, tell: Te
                 part.add(file, block)
                 tell(part.size, part.total)
         finally:
-            part.note(file)
+            if part.size != part.total:
+                part.note(file)
     if part.total is not None and part.size != part.total:
         raise HTTPException(f"it broke off after {part.size} of {part.total} bytes")

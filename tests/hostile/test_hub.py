@@ -144,6 +144,17 @@ def test_flips_in_what_a_hub_says_that_it_holds(
             )
 
 
+@pytest.mark.parametrize("place", ["checked at elsewhere", "the next page at elsewhere"])
+def test_a_hub_cannot_have_the_token_sent_to_another_host(
+    place: str, folder: Path, hub: StandIn, thief: Server, hasty: None
+) -> None:
+    hub.faults = [faults(hub, thief)[place]]
+    ended = bench("push", folder, "me/set", "--endpoint", hub.endpoint)
+    assert ended.refused
+    assert "wants the token to be sent to http://127.0.0.1: it was not" in ended.err
+    assert thief.asked == []
+
+
 def test_nothing_that_is_pushed_names_a_place_of_this_machine(folder: Path, hub: StandIn) -> None:
     assert bench("push", folder, "me/set", "--endpoint", hub.endpoint).code == 0
     for path, data in hub.files("me/set").items():

@@ -7,11 +7,14 @@ import io
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
@@ -165,3 +168,45 @@ def test_nothing_but_a_plain_member_of_a_package_is_taken(
     with pytest.raises(OutOfReach, match=r"unpacks to more than"):
         packages.copy_member(tmp_path / "a.whl", "p/bomb", tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) in (["a.tar.gz", "a.whl", "out", "secret"],)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_https_is_checked_and_never_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            to = {"/here": "/model.pth", "/plain": f"http://127.0.0.1:{port}/model.pth"}.get(self.path)
+            self.send_response(302 if to else 200)
+            self.send_header("Content-Length", "0" if to else str(len(DATA)))
+            if to:
+                self.send_header("Location", to)
+            self.end_headers()
+            self.wfile.write(b"" if to else DATA)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # the certificate is refused on purpose
+
+    monkeypatch.setenv("no_proxy", "localhost")
+    with Quiet(("127.0.0.1", 0), Handler) as server:
+        port = server.server_address[1]
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address, out = f"https://localhost:{port}", tmp_path / "model.pth"
+        with pytest.raises(OutOfReach, match="certificate verify failed"):
+            download(f"{address}/model.pth", out, sha256=sha256(DATA))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with pytest.raises(OutOfReach, match="it leads from https to http"):
+            download(f"{address}/plain", out, sha256=sha256(DATA))
+        assert not out.exists()
+        assert download(f"{address}/here", out, sha256=sha256(DATA)) == sha256(DATA)
+        server.shutdown()

@@ -12,9 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.schema import LIGHT_COLUMNS, SCHEMA_VERSION
+from benchmark.shards import check_image, check_images, check_shard
 from models.errors import UserError
 from models.files import read_json
 from models.images import BadImage, decode
+
+__all__ = ["Dataset", "Pair", "check_image", "check_images"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,21 @@ class Dataset:
         """Return the Parquet files of a split, in order."""
         self.split(split)
         return [self.folder / s["file"] for s in self.manifest["shards"] if s["file"].startswith(f"data/{split}-")]
+
+    def checked(self, shard: Path) -> Path:
+        """Return the path of a shard after comparing the file with the manifest, once in this process.
+
+        Arguments:
+            shard: One of `shards`.
+
+        Raises:
+            UserError: The file is gone, is none of this dataset, or not the one that was written.
+        """
+        written = {s["file"]: s["sha256"] for s in self.manifest["shards"]}
+        name = f"data/{shard.name}"
+        if name not in written:
+            raise UserError(f"{shard} is no shard of {self.folder}: its manifest does not name it")
+        return check_shard(shard, written[name])
 
     def index(self, split: str) -> list[dict[str, Any]]:
         """Return every row of a split without its pixels, in order."""

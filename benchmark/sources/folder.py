@@ -30,6 +30,9 @@ class Folder:
     def name_of(self, inside: str) -> str:
         return printable(os.path.join(self.given, inside))
 
+    def file_of(self, inside: str) -> Path:
+        return self.path / inside
+
     def members(self) -> Listing:
         """List the files at any depth; links to files and folders are followed.
 

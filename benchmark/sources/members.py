@@ -54,6 +54,10 @@ class Place(Protocol):
         """Return what messages call a member."""
         ...
 
+    def file_of(self, inside: str) -> Path:
+        """Return the file on disk that holds a member."""
+        ...
+
     def members(self) -> Listing:
         """List what is inside."""
         ...
@@ -78,6 +82,10 @@ class Archive:
     def name_of(self, inside: str) -> str:
         """Return what messages call a member."""
         return f"{self.path.name}: {printable(inside)}"
+
+    def file_of(self, inside: str) -> Path:
+        """Return the file on disk that holds a member: the archive."""
+        return self.path
 
 
 class Refused(Exception):

@@ -32,6 +32,11 @@ class ImageBytes(Protocol):
         """Number of bytes, or an estimate where reading makes them; it only steers the cut into shards."""
         ...
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files on disk that are read for it, none when it is made here."""
+        ...
+
     def read(self) -> bytes:
         """Return the encoded bytes, exactly as they are to be stored."""
         ...
@@ -54,6 +59,10 @@ class FileImage:
     @property
     def size(self) -> int:
         return self.path.stat().st_size
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
 
     def read(self) -> bytes:
         return self.path.read_bytes()

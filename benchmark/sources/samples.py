@@ -14,6 +14,10 @@ class SourceUnreachable(UserError):
     """A listed source is gone, or not to be had on this machine: a build stops instead of leaving pairs out."""
 
 
+class SourceChanged(SourceUnreachable):
+    """A source is no longer what was listed: a build stops, and lists it anew when it is run again."""
+
+
 class ImageBytes(Protocol):
     """Something that can hand over the bytes of one image file. Must survive pickling (worker processes read it)."""
 

@@ -8,6 +8,9 @@ import numpy as np
 from benchmark.degradations.parameters import choice, flag, number
 from models.errors import UserError
 
+MAX_PIXELS = 200_000_000
+"""Largest image that a step may make: several steps of a spec out of a file could ask for all memory otherwise."""
+
 INTERPOLATIONS = {"area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
 
 
@@ -53,5 +56,9 @@ def resize(
             scale = 1 / float(generator.uniform(0.5, 1.4))
         scale = number("scale", scale, generator, allowed=(0.05, 4), drawn=(1, 1))
         height, width = max(1, int(height * scale)), max(1, int(width * scale))
+        if height * width > MAX_PIXELS:
+            raise UserError(
+                f"{width}x{height} pixels are more than {MAX_PIXELS / 1e6:.0f} million: give a smaller scale"
+            )
     method = choice("interpolation", interpolation, generator, allowed=tuple(INTERPOLATIONS))
     return cv2.resize(image, (width, height), interpolation=INTERPOLATIONS[method])

@@ -105,6 +105,8 @@ class Sample:
         check_word(self.degradation)
         if self.split not in SPLITS:
             raise UserError(f"sample {self.key!r} has split {self.split!r}, expected one of {', '.join(SPLITS)}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise UserError(f"the seed of sample {self.key!r} is beyond 64 bits: give a smaller one")
         if (self.degraded is None) == (self.spec is None):
             raise UserError(f"sample {self.key!r} needs either a degraded image or a spec, and not both")
 

@@ -88,6 +88,20 @@ def parts_of(dataset: Dataset) -> tuple[list[Part], list[Finding]]:
     return parts, findings
 
 
+def check_sidecar(dataset: Dataset) -> list[Finding]:
+    """Compare the captions that came along with the sources with the manifest."""
+    findings: list[Finding] = []
+    for part in dataset.manifest["sidecar"].values():
+        try:
+            what = "its bytes are not those of the manifest"
+            whole = sha256_file(dataset.folder / part["file"]) == part["sha256"]
+        except OSError as error:
+            what, whole = f"cannot be read ({error.strerror or error})", False
+        if not whole:
+            findings.append(Finding("error", "shard", part["file"], what))
+    return findings
+
+
 def check_part(part: Part) -> PartReport:
     """Check one part; damage of any kind becomes a finding and never an exception."""
     report = PartReport(part)

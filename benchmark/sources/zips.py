@@ -92,7 +92,7 @@ class ZipArchive(Archive):
         try:
             archive, infos = _open(self.path)
             info = infos.get(member.offset)
-            if info is None or (info.file_size, info.CRC) != (member.size, member.check):
+            if info is None or _seen(info) != (member.inside, member.size, member.check):
                 raise changed(name)
             # At most the declared size comes out; the checksum then tells whether that was all.
             with archive.open(info) as handle:
@@ -129,6 +129,14 @@ def _name(info: zipfile.ZipInfo) -> str:
             name = name.encode("cp437").decode("utf-8")
     # An absolute or escaping name must be seen as it is; elsewhere a backslash is how old Windows tools part folders.
     return name.replace("\\", "/")
+
+
+def _seen(info: zipfile.ZipInfo) -> tuple[str | None, int, int]:
+    """Return name, size and checksum of a member as the archive has them now."""
+    try:
+        return tidy_name(_name(info)), info.file_size, info.CRC
+    except Refused:
+        return None, info.file_size, info.CRC
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:

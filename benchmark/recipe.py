@@ -117,8 +117,15 @@ def load_recipe(file: Path) -> list[tuple[str, list[Path], dict[str, Any]]]:
     found: list[tuple[str, list[Path], dict[str, Any]]] = []
     for entry in read_recipe(file).sources:
         paths = [*([entry.path] if entry.path is not None else []), *entry.paths]
-        found.append((entry.name, [(file.parent / Path(path).expanduser()).resolve() for path in paths], entry.options))
+        found.append((entry.name, [_resolved(file, path) for path in paths], entry.options))
     return found
+
+
+def _resolved(file: Path, path: str) -> Path:
+    try:
+        return (file.parent / Path(path).expanduser()).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # no such user, a loop of links, a NUL byte
+        raise UserError(f"recipe {file}: {path!a} cannot be a path: {error}") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -68,7 +68,8 @@ def command(
 
     Sources are read from folders or straight from their zip and tar files. Images that cannot be used are left out and
     listed with the reason. The build can be killed at any moment; the same command continues and ends with the same
-    bytes, on one processor, many, or a cluster.
+    bytes, on one processor, many, or a cluster. Over a whole dataset it compares every file with its digest, and makes
+    again what is missing or damaged.
     """
     from benchmark.build import Place, build_dataset
     from benchmark.engine import cluster_address, default_workers

@@ -172,6 +172,19 @@ SHAPES: dict[str, Callable[[pa.Table], pa.Table]] = {
 }
 
 
+def test_other_images_under_the_digest_of_a_known_test_set_are_refused(clean: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(clean, tmp_path / "data"))
+    known = Dataset(data).split("test")["digest"]
+    rewritten(data, lambda table: pa.concat_tables([table.slice(2), table.slice(0, 2)]))
+    manifest = read_json(data / "manifest.json", "manifest")
+    assert manifest["splits"]["test"]["digest"] != known
+    assert len(list(Dataset(data).rows("test"))) == 4
+    manifest["splits"]["test"]["digest"] = known
+    write_sealed(data / "manifest.json", {key: item for key, item in manifest.items() if key != SEAL})
+    with pytest.raises(UserError, match="not those that its manifest describes"):
+        next(Dataset(data).rows("test"))
+
+
 @counts(10, len(SHAPES))
 def test_a_shard_of_another_shape_is_refused_by_one_sentence(clean: Path, tmp_path: Path, count: int) -> None:
     names = list(SHAPES) if count == len(SHAPES) else list(SHAPES)[:: len(SHAPES) // count]

@@ -16,6 +16,9 @@ from models.files import sha256_bytes, sha256_file, sha256_json
 
 ROLES = ("degraded", "clean")
 
+MAX_ROWS = 1_000_000
+"""A shard of more rows is none: a few bytes of Parquet can promise more than any memory holds."""
+
 SETTLED = 2.0
 """Seconds since its last change after which a file counts as at rest: time stamps are coarse on some file systems."""
 
@@ -101,6 +104,8 @@ def told_rows(path: Path, *, columns: str | None = None) -> list[dict[str, Any]]
         with pq.ParquetFile(path) as opened:
             if not opened.schema_arrow.equals(RECORDS):
                 raise UserError(f"the columns of {path} are not those of a dataset: {_remedy(path)}")
+            if opened.metadata.num_rows > MAX_ROWS:
+                raise UserError(f"shard {path} has more than {MAX_ROWS} rows: {_remedy(path)}")
             rows = opened.read(columns=TOLD_COLUMNS).to_pylist()
     except DAMAGE as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]

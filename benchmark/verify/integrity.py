@@ -17,7 +17,7 @@ from benchmark.dataset import Dataset
 from benchmark.degradations.specs import apply
 from benchmark.record import SYNTHESIS_PIXELS
 from benchmark.schema import RECORDS, wrong_with
-from benchmark.shards import DAMAGE
+from benchmark.shards import DAMAGE, MAX_ROWS
 from benchmark.verify.findings import Finding, Shown
 from benchmark.verify.fit import measure_fit
 from benchmark.verify.rows import Row
@@ -78,7 +78,9 @@ def parts_of(dataset: Dataset) -> tuple[list[Part], list[Finding]]:
             parts.append(Part(file, name, split, None, declared[name]))
             try:
                 with pq.ParquetFile(file) as opened:
-                    if opened.schema_arrow.equals(RECORDS):
+                    if opened.metadata.num_rows > MAX_ROWS:
+                        findings.append(Finding("error", "shard", name, f"it has more than {MAX_ROWS} rows"))
+                    elif opened.schema_arrow.equals(RECORDS):
                         groups = range(opened.num_row_groups)
                         parts += [Part(file, name, split, group, declared[name]) for group in groups]
                     else:

@@ -172,6 +172,25 @@ SHAPES: dict[str, Callable[[pa.Table], pa.Table]] = {
 }
 
 
+def test_a_shard_that_promises_endless_rows_is_refused_at_once(clean: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(clean, tmp_path / "data"))
+    manifest = read_json(data / "manifest.json", "manifest")
+    facts = next(shard for shard in manifest["shards"] if "/test-" in shard["file"])
+    with pq.ParquetWriter(data / facts["file"], RECORDS) as writer:
+        nothing = pa.Table.from_arrays([pa.nulls(100_000, field.type) for field in RECORDS], schema=RECORDS)
+        for _ in range(11):
+            writer.write_table(nothing)
+    assert (data / facts["file"]).stat().st_size < 1 << 20
+    facts.update(sha256=sha256_file(data / facts["file"]))
+    manifest["digest"] = sha256_json([[shard["file"], shard["sha256"]] for shard in manifest["shards"]])
+    write_sealed(data / "manifest.json", {key: item for key, item in manifest.items() if key != SEAL})
+    with pytest.raises(UserError, match="more than 1000000 rows"):
+        next(Dataset(data).rows("test"))
+    ended = bench("verify", data, "--workers", 0)
+    assert ended.code == 1
+    assert "more than 1000000 rows" in ended.out
+
+
 def test_other_images_under_the_digest_of_a_known_test_set_are_refused(clean: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(clean, tmp_path / "data"))
     known = Dataset(data).split("test")["digest"]

@@ -75,6 +75,7 @@ def command(
     from benchmark.engine import cluster_address, default_workers
     from benchmark.progress import progress_bar
     from benchmark.report.terminal import print_counts, print_source_counts
+    from models.markdown import shown
 
     options = {"degradation": degradation, "spec": spec, "split": split, "severity": severity, "seed": seed}
     given = {name: value for name, value in options.items() if value is not None}
@@ -105,7 +106,7 @@ def command(
     click.echo(f"{total} pairs in {out} (digest {manifest['digest'][:16]})")
     left_out = manifest["quarantine"]
     for entry in left_out[:10]:
-        click.echo(f"left out {entry['key']}: {entry['reason']}", err=True)
+        click.echo(f"left out {shown(entry['key'])}: {shown(entry['reason'])}", err=True)
     if left_out:
         click.echo(f"{len(left_out)} left out; all are listed under quarantine in {out / 'manifest.json'}", err=True)
 

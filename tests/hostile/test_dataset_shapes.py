@@ -214,9 +214,8 @@ def test_a_shard_of_another_shape_is_refused_by_one_sentence(clean: Path, tmp_pa
             ended = bench("eval", "--data", data, "--network", "input", "--leaderboards", tmp_path / "boards")
             tally.case(f"{name}, eval", ended.refused, f"{ended.code} {ended.err[-600:]}")
             told = bench("verify", data, "--workers", 0)
-            tally.case(
-                f"{name}, verify", told.code == 1 and "Traceback" not in told.err, f"{told.code} {told.err[-600:]}"
-            )
+            found = told.code == 1 and "Traceback" not in told.err and "\x1b" not in told.out + told.err
+            tally.case(f"{name}, verify", found, f"{told.code} {told.err[-600:]}")
             try:
                 shards = [Dataset(data).checked(shard) for shard in Dataset(data).shards("test")]
                 held = name in ("no bytes", "other bytes", "one key twice") and bool(shards)

@@ -87,7 +87,7 @@ CHANGES: tuple[Callable[[Manifest], Any], ...] = (
 )
 
 
-@counts(25, len(TEXTS) + len(CHANGES))
+@counts(14, len(TEXTS) + len(CHANGES))
 def test_a_manifest_of_another_shape_is_refused_by_one_sentence(clean: Path, tmp_path: Path, count: int) -> None:
     data = Path(shutil.copytree(clean, tmp_path / "data"))
     manifest = read_json(data / "manifest.json", "manifest")

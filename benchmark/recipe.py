@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from benchmark.sources import SOURCES
 from models.errors import UserError, close_match
 
+MAX_BYTES = 1 << 20
+
 
 class SourceEntry(BaseModel):
     """One source of a recipe. Unknown keys are refused.
@@ -80,9 +82,14 @@ def read_recipe(file: Path) -> BuildRecipe:
         UserError: It cannot be read, is no YAML, or a key or value is wrong; the message names the key.
     """
     try:
+        if file.exists() and (not file.is_file() or file.stat().st_size > MAX_BYTES):
+            raise UserError(f"recipe {file} is no text file of at most {MAX_BYTES >> 20} MiB: name the YAML file")
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"recipe {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (RecursionError, ValueError) as error:  # numbers of thousands of digits, dates that are none
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise UserError(f"recipe {file} is not valid YAML: {reason}") from None
     except yaml.YAMLError as error:
         raise UserError(f"recipe {file} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
@@ -110,8 +117,15 @@ def load_recipe(file: Path) -> list[tuple[str, list[Path], dict[str, Any]]]:
     found: list[tuple[str, list[Path], dict[str, Any]]] = []
     for entry in read_recipe(file).sources:
         paths = [*([entry.path] if entry.path is not None else []), *entry.paths]
-        found.append((entry.name, [(file.parent / Path(path).expanduser()).resolve() for path in paths], entry.options))
+        found.append((entry.name, [_resolved(file, path) for path in paths], entry.options))
     return found
+
+
+def _resolved(file: Path, path: str) -> Path:
+    try:
+        return (file.parent / Path(path).expanduser()).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # no such user, a loop of links, a NUL byte
+        raise UserError(f"recipe {file}: {path!a} cannot be a path: {error}") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -68,12 +68,14 @@ def command(
 
     Sources are read from folders or straight from their zip and tar files. Images that cannot be used are left out and
     listed with the reason. The build can be killed at any moment; the same command continues and ends with the same
-    bytes, on one processor, many, or a cluster.
+    bytes, on one processor, many, or a cluster. Over a whole dataset it compares every file with its digest, and makes
+    again what is missing or damaged.
     """
     from benchmark.build import Place, build_dataset
     from benchmark.engine import cluster_address, default_workers
     from benchmark.progress import progress_bar
     from benchmark.report.terminal import print_counts, print_source_counts
+    from models.markdown import shown
 
     options = {"degradation": degradation, "spec": spec, "split": split, "severity": severity, "seed": seed}
     given = {name: value for name, value in options.items() if value is not None}
@@ -82,6 +84,7 @@ def command(
     if strict:
         refuse_other_counts(samples, wanted, whole=preset == "universal")
     recipe = {"preset": preset, "sources": [{"name": name, **options} for name, _, options in wanted]}
+    mended: list[str] = []
     with progress_bar("build", len(samples)) as progress:
         manifest = build_dataset(
             samples,
@@ -91,7 +94,10 @@ def command(
             place=Place(default_workers() if workers is None else workers, engine, cluster_address(engine, address)),
             strict=strict,
             progress=progress,
+            mended=mended.append,
         )
+    for file in mended:
+        click.echo(f"made again {file}: it was missing or damaged", err=True)
     if preset is None:
         print_source_counts(manifest)
     else:
@@ -100,7 +106,7 @@ def command(
     click.echo(f"{total} pairs in {out} (digest {manifest['digest'][:16]})")
     left_out = manifest["quarantine"]
     for entry in left_out[:10]:
-        click.echo(f"left out {entry['key']}: {entry['reason']}", err=True)
+        click.echo(f"left out {shown(entry['key'])}: {shown(entry['reason'])}", err=True)
     if left_out:
         click.echo(f"{len(left_out)} left out; all are listed under quarantine in {out / 'manifest.json'}", err=True)
 

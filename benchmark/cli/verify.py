@@ -84,9 +84,10 @@ def command(
 
 def _tell(audit: Audit) -> None:
     from benchmark.verify.findings import LEVELS
+    from models.markdown import shown
 
     for finding in audit.findings[:SHOWN]:
-        click.echo(f"{finding.level}: {finding.where}: {finding.what}")
+        click.echo(f"{finding.level}: {shown(finding.where)}: {shown(finding.what)}")
     if len(audit.findings) > SHOWN:
         click.echo(f"... and {len(audit.findings) - SHOWN} more")
     checked = ", ".join(f"{n} {what}" for what, n in audit.checked.items())

@@ -14,9 +14,15 @@ from models.errors import UserError, close_match
 
 Value = int | float | bool | str
 
+MAX_TEXT = 20_000
+MAX_STEPS = 32
+"""Specs come out of files of strangers too. The longest that the wild pipeline draws has 12 steps and 532 letters."""
+
+MAX_DIGITS = 100
+
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+        (?P<number>[-+]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][-+]?+\d++)?(?![\w.]))
       | (?P<name>[A-Za-z_]\w*)
       | (?P<text>"(?:[^"\\]|\\.)*"|'[^'"\\]*')
       | (?P<sign>[()=,|])
@@ -88,8 +94,12 @@ class _Reader:
         self.at = 0
 
     def steps(self) -> list[Step]:
+        if len(self.text) > MAX_TEXT:
+            raise UserError(f"a spec of {len(self.text)} letters is longer than the limit of {MAX_TEXT}")
         found = [self._step()]
         while self._take("sign", "|") is not None:
+            if len(found) == MAX_STEPS:
+                raise UserError(f"a spec may have {MAX_STEPS} steps, but {self._shown()!r} has more")
             found.append(self._step())
         if self.text[self.at :].strip():
             raise self._error("'|' or the end")
@@ -118,6 +128,8 @@ class _Reader:
         start = self.at
         if (number := self._take("number")) is not None:
             if re.fullmatch(r"[-+]?\d+", number):
+                if len(number) > MAX_DIGITS:
+                    raise UserError(f"{number[:20]}... in a spec has more than {MAX_DIGITS} digits")
                 return int(number)
             if math.isfinite(value := float(number)):
                 return value
@@ -144,10 +156,13 @@ class _Reader:
             raise self._error(what)
         return token
 
+    def _shown(self) -> str:
+        return self.text if len(self.text) <= 200 else f"{self.text[:200]}..."
+
     def _error(self, expected: str) -> UserError:
         rest = self.text[self.at :].strip()
         came = f"{rest[:20]!r}" if rest else "the end"
         return UserError(
-            f"the spec {self.text!r} cannot be read at column {self.at + 1}: expected {expected}, found {came}; "
+            f"the spec {self._shown()!r} cannot be read at column {self.at + 1}: expected {expected}, found {came}; "
             "write it like 'rain(density=0.3) | jpeg(quality=30)'"
         )

@@ -8,6 +8,11 @@ import numpy as np
 from benchmark.degradations.parameters import choice, flag, number
 from models.errors import UserError
 
+MAX_PIXELS = 200_000_000
+MAX_GROWTH = 64
+"""Largest image that a step may make, in pixels and times the pixels at the start of the pipeline: several steps of a
+spec out of a file could ask for all memory otherwise. One step makes at most 16 times as many."""
+
 INTERPOLATIONS = {"area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
 
 
@@ -53,5 +58,9 @@ def resize(
             scale = 1 / float(generator.uniform(0.5, 1.4))
         scale = number("scale", scale, generator, allowed=(0.05, 4), drawn=(1, 1))
         height, width = max(1, int(height * scale)), max(1, int(width * scale))
+        began = original or image.shape[:2]
+        limit = min(MAX_PIXELS, MAX_GROWTH * began[0] * began[1])
+        if height * width > limit:
+            raise UserError(f"{width}x{height} pixels are more than the limit of {limit}: give a smaller scale")
     method = choice("interpolation", interpolation, generator, allowed=tuple(INTERPOLATIONS))
     return cv2.resize(image, (width, height), interpolation=INTERPOLATIONS[method])

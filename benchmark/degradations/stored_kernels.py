@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ def stored_kernels(file: str | None, *, channels: bool = False) -> tuple[np.ndar
     path = Path(file)
     if not path.is_file():
         raise UserError(f"there is no file of kernels at {file!r}: give the path of a .npz or .npy file")
+    if path.suffix.lower() not in (".npz", ".npy"):  # what a spec out of a file names is opened only if it looks right
+        raise UserError(f"{path} is no .npz or .npy file of plain arrays (its name ends otherwise)")
     state = path.stat()
     return _read(path, state.st_size, state.st_mtime_ns, channels)
 
@@ -44,7 +47,7 @@ def _read(path: Path, size: int, modified: int, channels: bool) -> tuple[np.ndar
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, MemoryError, zlib.error, NotImplementedError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is no .npz or .npy file of plain arrays ({error})") from None
     rank = 3 if channels else 2
     kernels = [kernel for array in arrays for kernel in (array if array.ndim == rank + 1 else (array,))]

@@ -14,6 +14,10 @@ class SourceUnreachable(UserError):
     """A listed source is gone, or not to be had on this machine: a build stops instead of leaving pairs out."""
 
 
+class SourceChanged(SourceUnreachable):
+    """A source is no longer what was listed: a build stops, and lists it anew when it is run again."""
+
+
 class ImageBytes(Protocol):
     """Something that can hand over the bytes of one image file. Must survive pickling (worker processes read it)."""
 
@@ -30,6 +34,11 @@ class ImageBytes(Protocol):
     @property
     def size(self) -> int:
         """Number of bytes, or an estimate where reading makes them; it only steers the cut into shards."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files on disk that are read for it, none when it is made here."""
         ...
 
     def read(self) -> bytes:
@@ -54,6 +63,10 @@ class FileImage:
     @property
     def size(self) -> int:
         return self.path.stat().st_size
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
 
     def read(self) -> bytes:
         return self.path.read_bytes()
@@ -92,6 +105,8 @@ class Sample:
         check_word(self.degradation)
         if self.split not in SPLITS:
             raise UserError(f"sample {self.key!r} has split {self.split!r}, expected one of {', '.join(SPLITS)}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise UserError(f"the seed of sample {self.key!r} is beyond 64 bits: give a smaller one")
         if (self.degraded is None) == (self.spec is None):
             raise UserError(f"sample {self.key!r} needs either a degraded image or a spec, and not both")
 

@@ -11,7 +11,7 @@ from benchmark.dataset import Dataset
 from benchmark.verify.alignment import judge
 from benchmark.verify.duplicates import Print, duplicate_pairs, leaks, overlaps, prints_of, repeated
 from benchmark.verify.findings import Audit, Finding
-from benchmark.verify.integrity import PartReport, check_part, parts_of
+from benchmark.verify.integrity import PartReport, check_part, check_sidecar, parts_of
 from benchmark.verify.others import OtherSet, read_part
 from benchmark.verify.rows import Row
 from models.files import sha256_json
@@ -51,6 +51,7 @@ def verify(
     for report in reports:
         audit.findings += report.findings
         audit.checked += report.checked
+    audit.findings += check_sidecar(dataset)
     rows = _rows_of_splits(dataset, reports, audit)
     done = sum(len(part) for part in rows.values())
     everything = [row for split in rows.values() for row in split]
@@ -88,6 +89,12 @@ def _rows_of_splits(dataset: Dataset, reports: Sequence[PartReport], audit: Audi
             audit.findings.append(Finding("error", "row", split, what))
         if sha256_json([[row.key, row.degraded_sha256, row.clean_sha256] for row in found]) != facts["digest"]:
             what = "its rows are not those of the manifest (digest differs)"
+            audit.findings.append(Finding("error", "row", split, what))
+        by_source: dict[str, Counter[str]] = {}
+        for row in found:
+            by_source.setdefault(row.source, Counter())[row.degradation] += 1
+        if by_source != facts["by_source"]:
+            what = "its pairs of each type and source are not as many as the manifest says"
             audit.findings.append(Finding("error", "row", split, what))
     times = Counter(row.key for split in rows.values() for row in split)
     for key, count in times.items():

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark import engine
 from benchmark.dataset import Dataset
 from benchmark.degradations.specs import apply
-from benchmark.schema import RECORDS
+from benchmark.record import SYNTHESIS_PIXELS
+from benchmark.schema import RECORDS, wrong_with
+from benchmark.shards import DAMAGE, MAX_ROWS
 from benchmark.verify.findings import Finding, Shown
 from benchmark.verify.fit import measure_fit
 from benchmark.verify.rows import Row
@@ -25,9 +27,6 @@ from models.files import sha256_bytes, sha256_file
 from models.images import BadImage, decode
 
 _BATCH = 8  # rows of a row group that are unpacked at once
-
-_DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError)
-"""What reading damaged Parquet raises: damage may sit in the pages, the text, or the values themselves."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,30 @@ def parts_of(dataset: Dataset) -> tuple[list[Part], list[Finding]]:
             parts.append(Part(file, name, split, None, declared[name]))
             try:
                 with pq.ParquetFile(file) as opened:
-                    if opened.schema_arrow.equals(RECORDS):
+                    if opened.metadata.num_rows > MAX_ROWS:
+                        findings.append(Finding("error", "shard", name, f"it has more than {MAX_ROWS} rows"))
+                    elif opened.schema_arrow.equals(RECORDS):
                         groups = range(opened.num_row_groups)
                         parts += [Part(file, name, split, group, declared[name]) for group in groups]
                     else:
                         findings.append(Finding("error", "shard", name, "its columns are not those of this schema"))
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 findings.append(Finding("error", "shard", name, f"cannot be read as Parquet ({_first_line(error)})"))
     return parts, findings
+
+
+def check_sidecar(dataset: Dataset) -> list[Finding]:
+    """Compare the captions that came along with the sources with the manifest."""
+    findings: list[Finding] = []
+    for part in dataset.manifest["sidecar"].values():
+        try:
+            what = "its bytes are not those of the manifest"
+            whole = sha256_file(dataset.folder / part["file"]) == part["sha256"]
+        except OSError as error:
+            what, whole = f"cannot be read ({error.strerror or error})", False
+        if not whole:
+            findings.append(Finding("error", "shard", part["file"], what))
+    return findings
 
 
 def check_part(part: Part) -> PartReport:
@@ -108,7 +123,7 @@ def check_part(part: Part) -> PartReport:
             if row is not None:
                 report.rows.append(row)
             engine.advance()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         what = f"row group {part.group} cannot be read as Parquet ({_first_line(error)})"
         report.error("shard", part.name, what)
     return report
@@ -141,6 +156,8 @@ def _check_row(
         report.error("row", values["key"] or f"{part.name} group {part.group} row {number}", "its row has empty fields")
         return None
     key = values["key"]
+    if (reason := wrong_with(values)) is not None:
+        report.error("row", key, reason)
     if values["split"] != part.split:
         report.error("row", key, f"its row says split {values['split']!r} but it lies in {part.split}")
     assert part.group is not None
@@ -197,10 +214,13 @@ def _check_row(
 def _check_spec(values: dict[str, Any], pixels: dict[str, np.ndarray], report: PartReport, row: Row) -> bool:
     """Make the degraded image again, and say whether it is the stored one."""
     report.checked["specs"] += 1
+    if pixels["clean"].shape[0] * pixels["clean"].shape[1] > SYNTHESIS_PIXELS:
+        report.error("spec", row.key, f"it has a spec, but more than {SYNTHESIS_PIXELS} pixels, which none is made for")
+        return False
     try:
         again = apply(values["spec"], pixels["clean"], seed=values["seed"] or 0, key=row.key)
-    except UserError as error:
-        report.error("spec", row.key, f"its spec cannot be applied: {error}", row)
+    except (UserError, cv2.error, *DAMAGE) as error:  # a spec of a stranger may break an operation in any way
+        report.error("spec", row.key, f"its spec cannot be applied: {_first_line(error)}", row)
         return False
     if np.array_equal(again, pixels["degraded"]):
         return True

@@ -79,7 +79,7 @@ def _clean_images(dataset: Dataset) -> list[OtherImage]:
     columns = ["key", "source", "clean_sha256"]
     for split in dataset.manifest["splits"]:
         for file in dataset.shards(split):
-            with pq.ParquetFile(file) as opened:
+            with pq.ParquetFile(dataset.checked(file)) as opened:
                 for group in range(opened.num_row_groups):
                     rows = opened.read_row_group(group, columns=columns).to_pylist()
                     for number, row in enumerate(rows):

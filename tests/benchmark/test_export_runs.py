@@ -118,6 +118,9 @@ def test_captions_that_changed_are_written_anew_and_images_are_left(data: Datase
     for name, values in (("caption", ["new"] * len(table)), ("text", texts)):
         table = table.set_column(table.column_names.index(name), name, [values])
     pq.write_table(table, file)
+    with pytest.raises(UserError, match="was changed after it was written"):
+        write(Dataset(copy), out, "universal")
+    pq.write_table(table.replace_schema_metadata(None), file)  # as another program writes them
     write(Dataset(copy), out, "universal")
     assert set(pd.read_csv(out / "daclip_val.csv", sep="\t")["title"]) == set(texts)
     assert before == {path: path.stat().st_mtime_ns for path in before}

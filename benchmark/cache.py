@@ -181,7 +181,9 @@ def check_cache(folder: Path) -> list[str]:
         What is wrong, a sentence each; nothing when all is well.
     """
     if not (folder / "index.json").is_file():
-        return [problem for one in sorted(folder.glob("*/index.json")) for problem in check_cache(one.parent)]
+        return [
+            problem for one in sorted(folder.glob(f"*-v{FORMAT}/index.json")) for problem in check_cache(one.parent)
+        ]
     try:
         index = read_index(folder)
         if (folder / "pixels.u8").stat().st_size != index["bytes"]:

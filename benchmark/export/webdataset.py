@@ -145,20 +145,21 @@ def write_shard(
         The file and its SHA-256.
     """
     number = start
-    with atomic_path(file) as unfinished, tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for piece in part:
-            table = pq.ParquetFile(data.checked(piece.file)).read_row_group(
-                piece.group, columns=[*LIGHT_COLUMNS, "degraded"]
-            )
-            for row in table.slice(piece.start, piece.stop - piece.start).to_pylist():
-                check_images(row)
-                image, told = row.pop("degraded"), captions[row["key"]]
-                facts = {**row, "caption": told["caption"], "text": told["text"], "captioner": told["captioner"]}
-                name = sample_key(number, row["key"])
-                _add(tar, name + suffixes[row["key"]], image["bytes"])
-                _add(tar, name + ".json", json.dumps(facts, sort_keys=True, ensure_ascii=False).encode())
-                _add(tar, name + ".txt", told["text"].encode())
-                number += 1
+    with atomic_path(file) as unfinished:
+        with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for piece in part:
+                table = pq.ParquetFile(data.checked(piece.file)).read_row_group(
+                    piece.group, columns=[*LIGHT_COLUMNS, "degraded"]
+                )
+                for row in table.slice(piece.start, piece.stop - piece.start).to_pylist():
+                    check_images(row)
+                    image, told = row.pop("degraded"), captions[row["key"]]
+                    facts = {**row, "caption": told["caption"], "text": told["text"], "captioner": told["captioner"]}
+                    name = sample_key(number, row["key"])
+                    _add(tar, name + suffixes[row["key"]], image["bytes"])
+                    _add(tar, name + ".json", json.dumps(facts, sort_keys=True, ensure_ascii=False).encode())
+                    _add(tar, name + ".txt", told["text"].encode())
+                    number += 1
         digest = sha256_file(unfinished)
     return {file: digest}
 

@@ -126,6 +126,27 @@ def test_captions_that_changed_are_written_anew_and_images_are_left(data: Datase
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_rerun_writes_changed_files_anew_and_no_others(
+    layout: str, data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    write(data, out, layout)
+    expected = content(out)
+    exported = [path for path in out.rglob("*") if path.is_file() and path.suffix in (".jpg", ".png", ".csv", ".tar")]
+    times = {path: path.stat().st_mtime_ns for path in exported}
+    write(data, out, layout)
+    assert not caplog.records
+    assert times == {path: path.stat().st_mtime_ns for path in exported}
+    victim = sorted(exported)[-1]
+    changed = bytearray(victim.read_bytes())
+    changed[len(changed) // 2] ^= 1  # of the same size
+    victim.write_bytes(changed)
+    write(data, out, layout)
+    assert [f"{victim} was changed after it was exported" in record.getMessage() for record in caplog.records] == [True]
+    assert content(out) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_killed_at_random_moments_the_same_command_ends_with_the_same_bytes(layout: str, tmp_path: Path) -> None:

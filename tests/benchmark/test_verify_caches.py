@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from export_data import build, run
 
@@ -28,14 +29,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("captions/sidecar-*/test.parquet", "captions"),
     ],
 )
-def test_a_changed_byte_is_a_finding(
+def test_what_was_changed_is_a_finding(
     pattern: str, kind: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file,) = data.glob(pattern)
     whole = file.read_bytes()
-    changed = bytearray(whole)
-    place = 200 if file.suffix == ".parquet" else len(whole) // 2
-    changed[place] ^= 1
+    if file.suffix == ".parquet":
+        table = pq.read_table(file)
+        captions = ["another caption", *table["caption"].to_pylist()[1:]]
+        pq.write_table(table.set_column(table.column_names.index("caption"), "caption", [captions]), file)
+    else:
+        file.write_bytes(whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :])
+    changed = file.read_bytes()
     for number, content in enumerate((changed, whole)):
         file.write_bytes(content)
         run("verify", str(data), "--report", str(tmp_path / str(number)), "--workers", "0")

@@ -159,7 +159,8 @@ class Dataset:
             caption = by_key.get(row["key"])
             if caption is None or caption["clean_sha256"] != row["clean_sha256"]:
                 raise UserError(f"{file} has no caption for {row['key']}: run bench verify, then bench caption again")
-            if facts and caption["text"] != join_text(caption["caption"], row["degradations"] or [row["degradation"]]):
+            text = join_text(caption["caption"], row["degradations"] or [row["degradation"]])
+            if facts and (caption["text"], caption["degradation"]) != (text, row["degradation"]):
                 raise UserError(f"{file}: the text of {row['key']} names other degradations: run bench caption again")
             ordered.append(caption)
         return ordered

@@ -52,8 +52,9 @@ def titles(data: Dataset, split: str, out: Path, *, dataroot: str) -> Iterator[t
     Captions stand as they are, in quotes where the format needs it. A program that takes fields for formulas, as
     spreadsheets do with "=1+1", is not what the files are for.
     """
-    captions = {row["key"]: row for row in data.captions(split)}
     root = PurePosixPath(dataroot)
-    for key, names in image_names(data, split, out, {"degraded": "LQ"}).items():
+    named = image_names(data, split, out, {"degraded": "LQ"})
+    captions = {row["key"]: row for row in data.captions(split)}
+    for key, names in named.items():
         told = captions[key]
         yield str(root / names["degraded"]), told["caption"], split_text(told["text"])[1]

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from benchmark.dataset import Dataset
+from captioning.tables import UNREADABLE
 from models.errors import UserError
 from models.files import below, sha256_bytes
 from models.images import EXTENSIONS
@@ -64,9 +65,14 @@ def image_names(data: Dataset, split: str, out: Path, roles: Mapping[str, str]) 
     """
     top = split_folder(split)
     found: dict[str, dict[str, str]] = {}
-    suffixes = {role: endings(data, split, role) for role in roles}
+    try:
+        suffixes = {role: endings(data, split, role) for role in roles}
+        groups = by_type(data.index(split))
+    except UNREADABLE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"the rows of {data.folder} cannot be read ({reason}): run bench verify on it") from None
     types: dict[str, str] = {}
-    for word, rows in by_type(data.index(split)).items():
+    for word, rows in groups.items():
         if not isinstance(word, str) or "/" in word:
             raise UserError(
                 f"the type {word!a} in {data.folder} cannot be the name of a folder: build the dataset anew"
@@ -93,7 +99,7 @@ def endings(data: Dataset, split: str, role: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for shard in data.shards(split):
-        table = pq.ParquetFile(data.checked(shard)).read(columns=["key", f"{role}.path"])
+        table = pq.ParquetFile(shard).read(columns=["key", f"{role}.path"])
         for row in table.to_pylist():
             found[row["key"]] = ending((row[role] or {}).get("path"), row["key"])
     return found

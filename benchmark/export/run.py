@@ -139,13 +139,11 @@ def plan_export(data: Dataset, out: Path, *, layout: str, options: Options) -> P
     """Return the plan of a layout.
 
     Raises:
-        UserError: There is no such layout, it needs captions that the dataset has not got, or a shard of the dataset is
-            not the one of its manifest.
+        UserError: There is no such layout, it needs captions that the dataset has not got, or the dataset is not what
+            its manifest and its captions say.
     """
     for split in data.manifest["splits"]:
         split_folder(split)
-        for shard in data.shards(split):
-            data.checked(shard)
     if LAYOUTS[layout].needs_captions and not captioned(data):
         raise UserError(f"{data.folder} has no captions to export: run bench caption {data.folder} first")
     return LAYOUTS.load(layout)(data, out, options)

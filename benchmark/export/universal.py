@@ -32,6 +32,8 @@ def plan(data: Dataset, out: Path, options: Options) -> Plan:
     """
     units: list[Unit] = []
     for split in data.manifest["splits"]:
+        for shard in data.shards(split):
+            data.checked(shard)
         names = image_names(data, split, out, ROLES)
         for shard in data.shards(split):
             units.append(Unit(shard.stem, *_weight(shard), partial(write_shard, data, shard, out, names)))

@@ -58,6 +58,8 @@ def plan(data: Dataset, out: Path, options: Options) -> Plan:
     hints: list[str] = []
     sizes: dict[str, int] = {}
     for split in captioned(data):
+        for shard in data.shards(split):
+            data.checked(shard)
         captions = {row["key"]: row for row in data.captions(split)}
         identity = sha256_file(caption_file(data, split))
         suffixes = endings(data, split, "degraded")

@@ -62,3 +62,20 @@ def test_flips_in_a_shard_that_is_exported(kind: str, count: int, tmp_path: Path
 
     with Tally(f"flips in a shard of {kind}, exported to universal") as tally:
         try_flips(tally, shard, count, attempt, clean=attempt())
+
+
+@counts(5, 110)
+@pytest.mark.parametrize("layout", ["webdataset", "daclip-csv"])
+def test_flips_in_a_shard_with_captions_that_is_exported(
+    layout: str, count: int, data: Dataset, tmp_path: Path
+) -> None:
+    numbers = itertools.count()
+    (shard,) = data.shards("test")
+
+    def attempt() -> dict[str, Any]:
+        out = tmp_path / f"out-{next(numbers)}"
+        write(Dataset(data.folder), out, layout)
+        return files_of(out)
+
+    with Tally(f"flips in a shard, exported to {layout}") as tally:
+        try_flips(tally, shard, count, attempt, clean=attempt())

@@ -57,17 +57,12 @@ def parse_titles(data: bytes, *, name: str) -> list[Title]:
         name: What it is called, for errors; `daclip_train.csv` and the like also tell the split.
 
     Raises:
-        UserError: It is not UTF-8 or holds NUL, a column is missing, or a title does not end in ": <degradation>"; the
-            line is told.
+        UserError: It is not UTF-8, a column is missing, or a title does not end in ": <degradation>"; the line is told.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{name} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    if "\0" in text:
-        raise UserError(
-            f"{name} holds a NUL character (character {text.index(chr(0))}): it is no text file, or damaged"
-        )
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
     stem = PurePosixPath(name.replace("\\", "/")).stem
     split = SPLIT_NAMES.get(stem.removeprefix("daclip_")) if stem.startswith("daclip_") else None

@@ -148,7 +148,7 @@ def test_a_damaged_record_of_the_set_in_use_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"filepath\ttitle\nx\ta\0b: rainy\n",
+        b"f\0i\0l\0e\0p\0a\0t\0h\0\t\0t\0i\0t\0l\0e\0\n\0",
         b"\xff\xfef\0i\0l\0e\0",
         b"filepath\ttitle\nx\t\xff: rainy\n",
         b'filepath\ttitle\nx\t"' + b"a" * 200_000 + b": rainy\n",

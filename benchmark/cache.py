@@ -1,20 +1,25 @@
-"""Decoded training images in one memory-mapped file, made once from the Parquet and found again by digest."""
+"""Decoded training images in one memory-mapped file, made once from the Parquet and found again by digest.
+
+The index holds the digest of every image. An image is compared with its own when a process first reads it: 1.8 GB a
+second where the processor has instructions for SHA-256, once for each image however long the training.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from benchmark.cache_digests import ANEW, digest_of, read_index
 from benchmark.cache_fill import clear_stale, fill_cache
 from benchmark.cache_plan import plan_cache
 from benchmark.dataset import Dataset
-from models.files import read_json
+from models.errors import UserError
 
-FORMAT = 3
+FORMAT = 4
 """Of the cache; folders of other formats are stale."""
 
 
@@ -25,11 +30,17 @@ class DecodedCache:
 
     Arguments:
         folder: A finished cache folder.
+        index: Its index, when that has been read already.
+
+    Raises:
+        UserError: The index is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
-        index: dict[str, Any] = read_json(folder / "index.json", "cache index")
+    def __init__(self, folder: Path, index: dict[str, Any] | None = None) -> None:
+        index = index or read_index(folder)
+        self.folder = folder
         self.rows: list[dict[str, Any]] = index["rows"]
+        self._unchecked: dict[int, str] = {int(place): digest for place, digest in index["pixels"].items()}
         self._pixels = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="r")
 
     def __len__(self) -> int:
@@ -45,7 +56,11 @@ class DecodedCache:
         return row["height"], row["width"]
 
     def degraded(self, position: int) -> np.ndarray:
-        """Return the degraded image of a row, a read-only view with shape `(H, W, 3)`, uint8."""
+        """Return the degraded image of a row, a read-only view with shape `(H, W, 3)`, uint8.
+
+        Raises:
+            UserError: Its pixels are not those that were decoded.
+        """
         return self._view(position, "degraded")
 
     def clean(self, position: int) -> np.ndarray:
@@ -65,8 +80,37 @@ class DecodedCache:
 
     def _view(self, position: int, role: str) -> np.ndarray:
         row = self.rows[position]
-        shape = (row["height"], row["width"], 3)
-        return self._pixels[row[role] : row[role] + shape[0] * shape[1] * 3].reshape(shape)
+        shape, place = (row["height"], row["width"], 3), row[role]
+        pixels = self._pixels[place : place + shape[0] * shape[1] * 3]
+        expected = self._unchecked.get(place)  # threads may check the same image twice, which does no harm
+        if expected is not None:
+            if digest_of(pixels) != expected:
+                self._refuse(row["key"], role)
+            self._unchecked.pop(place, None)
+        return pixels.reshape(shape)
+
+    def _refuse(self, key: str, role: str) -> NoReturn:
+        with suppress(OSError):  # without its index, the cache is filled anew by the next command
+            (self.folder / "index.json").unlink()
+        raise UserError(
+            f"{key}: the pixels of its {role} image in the cache {self.folder} are not those that were decoded "
+            f"(their SHA-256 differs): {ANEW}; if that happens often, look at the disk"
+        )
+
+    def check(self) -> list[str]:
+        """Compare all images with their digests; return a sentence for each that differs."""
+        found: list[str] = []
+        for number, row in enumerate(self.rows):
+            for role in ("degraded", "clean"):
+                if row[role] not in self._unchecked:
+                    continue
+                height, width = self.shape(number)
+                pixels = self._pixels[row[role] : row[role] + height * width * 3]
+                if digest_of(pixels) == self._unchecked[row[role]]:
+                    del self._unchecked[row[role]]
+                else:
+                    found.append(f"{row['key']}: the pixels of its {role} image are not those that were decoded")
+        return found
 
 
 def cache_size(dataset: Dataset, split: str) -> int:
@@ -101,25 +145,54 @@ def open_cache(
     facts = dataset.split(split)
     root = dataset.folder / ".cache"
     folder = root / f"{split}-{facts['digest'][:16]}-v{FORMAT}"
-    if not is_whole(folder, facts["digest"]):
+    index = whole_index(folder, facts["digest"])
+    if index is None:
         fill_cache(
             dataset,
             split,
             folder,
-            whole=lambda: is_whole(folder, facts["digest"]),
+            whole=lambda: whole_index(folder, facts["digest"]) is not None,
             workers=workers,
             progress=progress,
             announce=announce,
         )
         clear_stale(root, split, keep=folder)
     progress(facts["rows"])
-    return DecodedCache(folder)
+    return DecodedCache(folder, index)
 
 
-def is_whole(folder: Path, digest: str) -> bool:
-    """Tell whether a folder holds a finished cache of the split with that digest, with all its pixels."""
+def whole_index(folder: Path, digest: str) -> dict[str, Any] | None:
+    """Return the index of a finished cache of the split with that digest; None when it is absent or not whole."""
     try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        return index["digest"] == digest and (folder / "pixels.u8").stat().st_size == index["bytes"]
-    except (OSError, ValueError, KeyError):
-        return False
+        index = read_index(folder)
+        whole = index["digest"] == digest and (folder / "pixels.u8").stat().st_size == index["bytes"]
+    except (OSError, UserError):
+        return None
+    return index if whole else None
+
+
+def check_cache(folder: Path) -> list[str]:
+    """Compare a finished cache, or all that lie in the folder `.cache` of a dataset, with their digests.
+
+    Arguments:
+        folder: A cache folder, or the one that holds such folders.
+
+    Returns:
+        What is wrong, a sentence each; nothing when all is well.
+    """
+    if not (folder / "index.json").is_file():
+        return [
+            problem for one in sorted(folder.glob(f"*-v{FORMAT}/index.json")) for problem in check_cache(one.parent)
+        ]
+    try:
+        index = read_index(folder)
+        if (folder / "pixels.u8").stat().st_size != index["bytes"]:
+            return [f"{folder}: its pixels are not whole: delete the folder, it is made again"]
+        return [
+            f"{folder}: {problem}: delete the folder, it is made again"
+            for problem in DecodedCache(folder, index).check()
+        ]
+    except OSError as error:
+        return [f"{folder}: its pixels cannot be read ({error.strerror or error})"]
+    except UserError as error:
+        return [str(error)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
+from benchmark.cache_digests import digest_of, is_sound, read_mark, write_index, write_mark
 from benchmark.cache_plan import GroupJob, plan_cache, plan_jobs
-from benchmark.dataset import Dataset
+from benchmark.dataset import Dataset, check_image
 from benchmark.engine.local import advance, default_workers, run_locally
 from models.errors import UserError
-from models.files import write_bytes, write_json
 from models.images import BadImage, decode
 
 SMALL_BYTES = 250_000_000
@@ -49,12 +51,15 @@ def fill_cache(
     Raises:
         UserError: There is no room, the folder cannot be written, or an image cannot be decoded.
     """
+    _refuse_links(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"decoded images are kept in {folder.parent}, which cannot be written: {error.strerror}"
         ) from None
+    for shard in dataset.shards(split):
+        dataset.checked(shard)
     rows, size = plan_cache(dataset.index(split))
     jobs = plan_jobs(dataset, split, folder, rows)
     with _turn(folder, waiting=lambda: progress(_finished_rows(jobs))):
@@ -76,15 +81,20 @@ def fill_cache(
         with open(pixels, "ab") as handle:
             handle.truncate(size)
         (folder / "done").mkdir(exist_ok=True)
+        left = _unfinished(jobs, pixels, announce)
         already = _finished_rows(jobs)
-        left = [job for job in jobs if not job.done.exists()]
         if workers is None:
             workers = default_workers() if missing > SMALL_BYTES else 0
         progress(already)
         for _ in run_locally(decode_group, left, workers=workers, progress=lambda done: progress(already + done)):
             pass
-        digest = dataset.split(split)["digest"]
-        write_json(folder / "index.json", {"digest": digest, "bytes": size, "rows": rows})
+        digests: dict[str, str] = {}
+        for job in jobs:
+            mark = read_mark(job)
+            if mark is None:
+                raise UserError(f"{job.done} was changed while images were decoded: run the same command again")
+            digests |= mark
+        write_index(folder, digest=dataset.split(split)["digest"], size=size, rows=rows, pixels=digests)
         shutil.rmtree(folder / "done", ignore_errors=True)
 
 
@@ -95,18 +105,22 @@ def decode_group(job: GroupJob) -> None:
         UserError: An image cannot be decoded or is not of the size that its row tells, or the disk is full.
     """
     number = 0
+    digests: dict[str, str] = {}
+    columns = ["key", "degraded", "clean", "degraded_sha256", "clean_sha256"]
     try:
         with open(job.pixels, "r+b") as handle:
             file = pq.ParquetFile(job.shard)
-            batches = file.iter_batches(batch_size=4, row_groups=[job.group], columns=["degraded", "clean"])
+            batches = file.iter_batches(batch_size=4, row_groups=[job.group], columns=columns)
             for row in (row for batch in batches for row in batch.to_pylist()):
                 entry = job.rows[number]
                 for role in ("degraded", "clean")[: 1 + job.clean[number]]:
-                    _write(handle.fileno(), entry, role, row[role]["bytes"], shard=job.shard)
+                    check_image(row, role)
+                    pixels = _write(handle.fileno(), entry, role, row[role]["bytes"], shard=job.shard)
+                    digests[str(entry[role])] = digest_of(pixels)
                 number += 1
                 advance()
             os.fsync(handle.fileno())
-        write_bytes(job.done, b"")
+        write_mark(job, digests)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -118,8 +132,9 @@ def clear_stale(root: Path, split: str, *, keep: Path) -> None:
 
     One that a process is still filling is left alone. A training that reads one keeps what it has mapped.
     """
-    for folder in root.glob(f"*{split}-*"):
-        if folder == keep or not folder.name.lstrip(".").startswith(f"{split}-"):
+    ours = re.compile(rf"{re.escape(split)}-[0-9a-f]{{16}}(-v\d+)?")
+    for folder in root.glob(f"{split}-*"):
+        if folder == keep or not ours.fullmatch(folder.name) or folder.is_symlink() or (folder / ".lock").is_symlink():
             continue
         try:
             with open(folder / ".lock", "w") as handle:
@@ -129,7 +144,7 @@ def clear_stale(root: Path, split: str, *, keep: Path) -> None:
             continue
 
 
-def _write(handle: int, entry: dict[str, Any], role: str, data: bytes, *, shard: Path) -> None:
+def _write(handle: int, entry: dict[str, Any], role: str, data: bytes, *, shard: Path) -> np.ndarray:
     try:
         pixels = decode(data)
     except BadImage as error:
@@ -140,10 +155,31 @@ def _write(handle: int, entry: dict[str, Any], role: str, data: bytes, *, shard:
             f"{entry['key']}: the {role} image has {width}x{height} pixels, its row tells {entry['width']}x"
             f"{entry['height']}; run bench verify on {shard.parents[1]}"
         )
-    left, place = memoryview(pixels.tobytes()), entry[role]
+    flat = np.ascontiguousarray(pixels).reshape(-1)
+    left, place = flat.data, entry[role]
     while left:  # the system may take less than all at once
         wrote = os.pwrite(handle, left, place)
         left, place = left[wrote:], place + wrote
+    return flat
+
+
+def _unfinished(jobs: list[GroupJob], pixels: Path, announce: Callable[[str], None]) -> list[GroupJob]:
+    """Return the row groups that are left to decode; one that was damaged since it was decoded is among them."""
+    marked = [job for job in jobs if job.done.exists()]
+    written = np.memmap(pixels, dtype=np.uint8, mode="r") if marked else np.zeros(0, np.uint8)
+    damaged = [job for job in marked if not is_sound(job, written)]
+    for job in damaged:
+        job.done.unlink()
+    if damaged:
+        announce(f"{len(damaged)} of {len(marked)} finished parts in {pixels.parent} are damaged: decoded again")
+    return [job for job in jobs if not job.done.exists()]
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a cache of which a part is a link: what is written there would end elsewhere."""
+    for path in (folder.parent, folder, *(folder / name for name in (".lock", "pixels.u8", "done"))):
+        if path.is_symlink():
+            raise UserError(f"{path} is a link, and nothing is written through links: remove it")
 
 
 def _finished_rows(jobs: list[GroupJob]) -> int:

@@ -16,8 +16,9 @@ from captioning.captioners import CAPTIONERS
 from captioning.plan import Split, read_images
 from captioning.run import Outcome, Unit, caption_dataset
 from captioning.stream import Captioned, caption_stream
+from captioning.tables import UNREADABLE
 from models.errors import UserError
-from models.files import single_writer
+from models.files import below, sha256_file, single_writer
 
 if TYPE_CHECKING:
     from captioning.captioners.contract import Captioner
@@ -84,7 +85,7 @@ def caption_folder(
         outcome = caption_dataset(
             splits,
             writer,
-            data.folder / "captions",
+            below(data.folder, "captions", what="folder of captions"),
             pixels=options is not None,
             batch_size=how.batch_size,
             threads=how.threads or default_workers(),
@@ -139,15 +140,38 @@ def open_texts(name: str, data: Dataset) -> Captioner:
     """
     if name.startswith(PREFIX) or name == "csv":
         return open_csv(name, data)
-    import pyarrow.parquet as pq
-
-    found: dict[str, str] = {}
-    for part in data.manifest["sidecar"].values():
-        for row in pq.read_table(data.folder / part["file"]).to_pylist():
-            found.setdefault(row["clean_sha256"], row["caption"])
+    found = sidecar_captions(data)
     if not found:
         raise UserError(f"no source of {data.folder} brought captions: use --captioner blip-large or a model's folder")
     return CAPTIONERS.load(name)(found)
+
+
+def sidecar_captions(data: Dataset) -> dict[str, str]:
+    """Return the captions that came with the sources, by digest of the clean image.
+
+    Raises:
+        UserError: A file of them is gone, is not the one of the manifest, or holds something else than texts.
+    """
+    import pyarrow.parquet as pq
+
+    from benchmark.schema import SIDECAR
+
+    found: dict[str, str] = {}
+    for part in data.manifest["sidecar"].values():
+        file = below(data.folder, part["file"], what="file of captions in the manifest")
+        again = "build the dataset again"
+        try:
+            if sha256_file(file) != part["sha256"]:
+                raise UserError(f"{file} is not the file that was written (its SHA-256 is another): {again}")
+            rows = pq.read_table(file).select(SIDECAR.names).cast(SIDECAR).to_pylist()
+        except UNREADABLE as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"{file} cannot be read ({reason}): {again}") from None
+        for row in rows:
+            if None in row.values():
+                raise UserError(f"{file} has a row with an empty field: {again}")
+            found.setdefault(row["clean_sha256"], row["caption"])
+    return found
 
 
 def _best_device() -> str:

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.manifest_file import MANIFEST, read_manifest
 from benchmark.schema import LIGHT_COLUMNS, RECORDS
 from benchmark.shards import ROLES, check_image, check_images, check_shard, told_rows
+from captioning.sets import current_set
+from captioning.tables import read_captions
+from captioning.text import join_text
 from models.errors import UserError
 from models.files import sha256_json
 from models.images import BadImage, decode
 
-__all__ = ["Dataset", "Pair", "check_image", "check_images"]
+__all__ = ["Dataset", "Pair", "captions_digest", "check_image", "check_images"]
 
 
 @dataclass(frozen=True)
@@ -188,23 +190,35 @@ class Dataset:
         """Return the caption rows of a split, in the order of the pairs.
 
         Raises:
-            UserError: There are none yet, or they belong to other images.
+            UserError: There are none yet, they belong to other images, or were changed after they were written.
         """
         file = self.folder / "captions" / f"{split}.parquet"
         if not file.is_file():
             raise UserError(f"{self.folder} has no captions for {split}: run bench caption {self.folder} first")
-        try:
-            table = pq.read_table(file)
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{file} cannot be read ({error}): delete it and run bench caption again") from None
-        made_for = (table.schema.metadata or {}).get(b"digest", b"").decode()
-        if made_for and made_for != self.split(split)["digest"]:
+        facts, rows = read_captions(file)
+        if facts and facts["digest"] != self.split(split)["digest"]:
             raise UserError(f"{file} was made for another build of this dataset: run bench caption --replace")
-        by_key = {row["key"]: row for row in table.to_pylist()}
+        if facts and (current := current_set(file.parent)) not in (None, facts["set"]):
+            raise UserError(
+                f"{file} holds captions of {facts['set']}, in use are those of {current}: run bench caption"
+            )
+        by_key = {row["key"]: row for row in rows}
         ordered = []
         for row in self.index(split):
             caption = by_key.get(row["key"])
             if caption is None or caption["clean_sha256"] != row["clean_sha256"]:
                 raise UserError(f"{file} has no caption for {row['key']}: run bench verify, then bench caption again")
+            text = join_text(caption["caption"], row["degradations"] or [row["degradation"]])
+            if facts and (caption["text"], caption["degradation"]) != (text, row["degradation"]):
+                raise UserError(f"{file}: the text of {row['key']} names other degradations: run bench caption again")
             ordered.append(caption)
         return ordered
+
+
+def captions_digest(dataset: Dataset, split: str) -> str:
+    """Return the SHA-256 of the captions of a split: key, caption and text of every pair, in order.
+
+    Raises:
+        UserError: See `Dataset.captions`.
+    """
+    return sha256_json([[row["key"], row["caption"], row["text"]] for row in dataset.captions(split)])

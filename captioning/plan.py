@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from captioning.captioners.contract import CleanImage
+from captioning.tables import UNREADABLE
 from models.errors import UserError
 
 UNIT = 64
@@ -133,5 +133,5 @@ def _told(file: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise UserError(f"shard {file} is not there: all machines of a cluster must see the dataset") from None
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         raise UserError(f"shard {file} cannot be read ({error}): build the dataset again") from None

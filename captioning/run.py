@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ from captioning.sets import (
     birth_of,
     captions_in,
     current_set,
-    facts_of,
     is_finished,
     refuse_strangers,
     set_name,
+    sound,
     use_set,
     write_split,
 )
 from captioning.stream import Captioned, caption_stream
+from captioning.tables import facts_of
 from models.errors import UserError
-from models.files import read_json, sha256_json, write_json
+from models.files import read_sealed, sha256_json, sweep_partials, write_sealed
 
 Unit = tuple[Location, ...]
 Runner = Callable[[Sequence[Unit]], Iterator[Sequence[Captioned]]]
@@ -89,9 +91,12 @@ def caption_dataset(
     files = {split: folder / name / f"{split}.parquet" for split in splits}
     work = folder / f".{name}"
     captioned, unreadable = 0, ()
-    if not all(is_finished(files[split], name=name, digest=facts.digest) for split, facts in splits.items()):
-        plan = make_plan(splits)
-        known = captions_in(files.values(), name=name) | _parts(work)
+    found = {split: sound(file) for split, file in files.items()}
+    plan = make_plan(splits)
+    if not all(is_finished(found[s], plan.rows[s], name=name, digest=facts.digest) for s, facts in splits.items()):
+        # The copies in use help where a file of the set was damaged.
+        copies = [sound(folder / f"{split}.parquet") for split in splits]
+        known = captions_in([*copies, *found.values()], name=name) | _parts(work)
         todo = [image for image in plan.images if image.sha256 not in known]
         total = len(plan.images)
         progress(total - len(todo), total)
@@ -112,8 +117,8 @@ def caption_dataset(
     if replace or current_set(folder) in (None, name):
         use_set(folder, name, birth, splits)
     shutil.rmtree(work, ignore_errors=True)
-    for killed in (*folder.glob(".*.partial"), *(folder / name).glob(".*.partial")):
-        killed.unlink()
+    sweep_partials(folder)
+    sweep_partials(folder / name)
     written = {split: facts_of(file) for split, file in files.items()}
     return Outcome(
         set=name,
@@ -126,10 +131,18 @@ def caption_dataset(
 
 
 def _parts(work: Path) -> dict[str, str]:
-    """Return the captions of the units that an interrupted run has finished."""
+    """Return the captions of the units that an interrupted run has finished; a damaged unit is done again."""
     known: dict[str, str] = {}
     for part in sorted(work.glob("*.json")):
-        known |= read_json(part, "finished captions")
+        try:
+            captions = read_sealed(part, "finished captions", remedy="").get("captions")
+        except UserError:
+            captions = None
+        if isinstance(captions, dict):
+            known |= captions
+        else:
+            logging.getLogger(__name__).warning("%s is damaged: its images are captioned again", part)
+            part.unlink()
     return known
 
 
@@ -164,4 +177,4 @@ def _run(
 def _keep(work: Path, results: Sequence[Captioned]) -> None:
     captions = {result.sha256: result.caption for result in results if result.caption is not None}
     if captions:
-        write_json(work / f"{sha256_json(list(captions))[:24]}.json", captions)
+        write_sealed(work / f"{sha256_json(list(captions))[:24]}.json", {"captions": captions})

@@ -10,26 +10,24 @@ A set is named after its captioner and a digest of captioner, revision and setti
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from captioning.captioners.contract import Captioner
 from captioning.plan import Row, Split
+from captioning.tables import facts_of, read_captions, write_captions
 from captioning.text import join_text
 from models.errors import UserError
-from models.files import atomic_path, read_json, sha256_json, write_bytes, write_json
+from models.files import below, read_sealed, sha256_json, write_bytes, write_sealed
 
-SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("key", "caption", "degradation", "text", "captioner", "revision", "settings", "clean_sha256")
-    ]
-)
+Found = tuple[dict[str, str], list[dict[str, str]]]
+"""What a caption file says about itself, and its rows; see `captioning.tables`."""
+
+RECORD = {"set", "captioner", "revision", "settings"}
+"""What a record of the set in use holds besides its seal."""
 
 
 def birth_of(captioner: Captioner) -> dict[str, str]:
@@ -44,38 +42,32 @@ def set_name(birth: Mapping[str, str]) -> str:
     return f"{slug}-{sha256_json(dict(birth))[:8]}"
 
 
-def facts_of(file: Path) -> dict[str, str]:
-    """Return what a caption file says about itself: set, digest of the split, rows, unique and unreadable images.
-
-    Returns an empty dictionary when there is no such file, or when another program wrote it.
-
-    Raises:
-        UserError: It is no Parquet file.
-    """
+def sound(file: Path) -> Found | None:
+    """Return what a caption file says about itself and its rows; None when it is absent or damaged, which is told."""
     if not file.is_file():
-        return {}
+        return None
     try:
-        metadata = pq.read_schema(file).metadata or {}
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file} cannot be read ({error}): delete it and run bench caption again") from None
-    facts = {key.decode(): value.decode() for key, value in metadata.items()}
-    return facts if "set" in facts else {}
+        return read_captions(file)
+    except UserError:
+        logging.getLogger(__name__).warning("%s is damaged: it is made anew", file)
+        return None
 
 
-def is_finished(file: Path, *, name: str, digest: str) -> bool:
-    """Return whether a file holds all captions of a set for a split with this digest, none left out."""
-    facts = facts_of(file)
-    return bool(facts) and (facts["set"], facts["digest"], facts["unreadable"]) == (name, digest, "0")
+def is_finished(found: Found | None, rows: Sequence[Row], *, name: str, digest: str) -> bool:
+    """Return whether a file holds all captions of a set for these rows of a split, none left out, with their texts."""
+    facts, told = found or ({}, [])
+    if (facts.get("set"), facts.get("digest"), facts.get("unreadable")) != (name, digest, "0"):
+        return False
+    texts = [(row["key"], row["clean_sha256"], row["text"]) for row in told]
+    return len(told) == len(rows) and texts == [
+        (row.key, row.clean_sha256, join_text(had["caption"], row.words)) for row, had in zip(rows, told, strict=True)
+    ]
 
 
-def captions_in(files: Iterable[Path], *, name: str) -> dict[str, str]:
+def captions_in(files: Iterable[Found | None], *, name: str) -> dict[str, str]:
     """Return the captions of a set by digest of the clean image, whichever pairs they were written for."""
-    known: dict[str, str] = {}
-    for file in files:
-        if facts_of(file).get("set") == name:
-            table = pq.read_table(file, columns=["clean_sha256", "caption"])
-            known |= dict(zip(table["clean_sha256"].to_pylist(), table["caption"].to_pylist(), strict=True))
-    return known
+    ours = (rows for facts, rows in filter(None, files) if facts.get("set") == name)
+    return {row["clean_sha256"]: row["caption"] for rows in ours for row in rows}
 
 
 def write_split(
@@ -103,14 +95,25 @@ def write_split(
         "unique": str(len(unique)),
         "unreadable": str(len(unique - captions.keys())),
     }
-    with atomic_path(file) as partial:
-        pq.write_table(pa.Table.from_pylist(told, SCHEMA.with_metadata(facts)), partial, compression="zstd")
+    write_captions(file, told, facts)
 
 
 def current_set(folder: Path) -> str | None:
-    """Return the name of the set in use, or None when there is none yet."""
+    """Return the name of the set in use, or None when there is none yet.
+
+    Raises:
+        UserError: The record of it is damaged.
+    """
     file = folder / "current.json"
-    return read_json(file, "record of the current captions")["set"] if file.is_file() else None
+    if not file.is_file():
+        return None
+    what, remedy = "record of the captions in use", "delete it and run bench caption again"
+    record = read_sealed(file, what, required=False, remedy=remedy)
+    name = record.get("set")
+    if not record.keys() <= RECORD or not isinstance(name, str) or "/" in name:
+        raise UserError(f"{what} {file} is not as bench caption writes it: {remedy}")
+    below(folder, name, what="name of a set of captions")
+    return name
 
 
 def refuse_strangers(folder: Path, splits: Mapping[str, Split]) -> None:
@@ -135,9 +138,11 @@ def use_set(folder: Path, name: str, birth: Mapping[str, str], splits: Iterable[
     """
     record = {"set": name, **birth}
     if current_set(folder) != name:
-        write_json(folder / "current.json", record)
+        write_sealed(folder / "current.json", record)
     for split in splits:
         data = (folder / name / f"{split}.parquet").read_bytes()
         copy = folder / f"{split}.parquet"
-        if not copy.is_file() or copy.read_bytes() != data:
-            write_bytes(copy, data)
+        if copy.is_file() and copy.read_bytes() == data:
+            continue
+        sound(copy)  # tells when it was damaged
+        write_bytes(copy, data)

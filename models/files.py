@@ -29,19 +29,24 @@ _HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40]
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` only when the block ends well.
 
     The data is flushed to disk before the rename, so a crash leaves the old file or the new one, never a part. What
     killed processes left in the folder is removed when this process first writes to it.
+
+    Arguments:
+        path: The file.
+        flush: Whether the data is flushed; False for many files whose writer flushes them together.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent)
     partial = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.partial")
     try:
         yield partial
-        with open(partial, "rb") as handle:
-            os.fsync(handle.fileno())
+        if flush:
+            with open(partial, "rb") as handle:
+                os.fsync(handle.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -244,10 +249,13 @@ def single_writer(folder: Path) -> Iterator[None]:
     The lock is the kernel's (`flock`), so it is gone with the process, however that ends; its file stays (`.lock`).
 
     Raises:
-        UserError: Another process is writing to the folder.
+        UserError: Another process is writing to the folder, or its lock is a link.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as handle:
+    lock = folder / ".lock"
+    if lock.is_symlink():
+        raise UserError(f"{lock} is a link, and nothing is written through links: remove it")
+    with open(lock, "a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-import pyarrow.parquet as pq
-
 from benchmark.dataset import Dataset
-from benchmark.export.names import SPLIT_FOLDERS, by_type, file_stems
+from benchmark.export.names import image_names
 from benchmark.export.run import Options, Plan, Unit, captioned
 from captioning.text import split_text
 from captioning.titles import file_name, render_titles
-from models.files import sha256_bytes, write_bytes
+from models.files import below, sha256_bytes, write_bytes
 
 DATAROOT = "datasets/universal"
 """Where the official code looks for the dataset."""
@@ -35,34 +33,28 @@ def unit(data: Dataset, split: str, out: Path, options: Options) -> Unit:
     """Return the work of writing the caption file of one split.
 
     Raises:
-        UserError: The captions belong to other images.
+        UserError: The captions belong to other images, or a name of the dataset cannot be one of a file.
     """
-    content = render_titles(titles(data, split, dataroot=options.dataroot or DATAROOT))
+    content = render_titles(titles(data, split, out, dataroot=options.dataroot or DATAROOT))
+    digest = sha256_bytes(content)
 
-    def write() -> Sequence[Path]:
-        write_bytes(out / file_name(split), content)
-        return [out / file_name(split)]
+    def write() -> Mapping[Path, str]:
+        file = below(out, file_name(split))
+        write_bytes(file, content)
+        return {file: digest}
 
-    return Unit(f"captions-{split}", data.split(split)["rows"], len(content), write, sha256_bytes(content))
+    return Unit(f"captions-{split}", data.split(split)["rows"], len(content), write, digest)
 
 
-def titles(data: Dataset, split: str, *, dataroot: str) -> Iterator[tuple[str, str, str]]:
-    """Yield path of the degraded image, caption and degradation of each pair, in the authors' order."""
+def titles(data: Dataset, split: str, out: Path, *, dataroot: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path of the degraded image, caption and degradation of each pair, in the authors' order.
+
+    Captions stand as they are, in quotes where the format needs it. A program that takes fields for formulas, as
+    spreadsheets do with "=1+1", is not what the files are for.
+    """
+    root = PurePosixPath(dataroot)
+    named = image_names(data, split, out, {"degraded": "LQ"})
     captions = {row["key"]: row for row in data.captions(split)}
-    endings = suffixes(data, split)
-    root = PurePosixPath(dataroot) / SPLIT_FOLDERS[split]
-    for word, rows in by_type(data.index(split)).items():
-        for row, stem in zip(rows, file_stems(rows), strict=True):
-            told = captions[row["key"]]
-            degradation = split_text(told["text"])[1]
-            yield str(root / word / "LQ" / f"{stem}{endings[row['key']]}"), told["caption"], degradation
-
-
-def suffixes(data: Dataset, split: str) -> dict[str, str]:
-    """Return the file ending of each pair's degraded image, by key, without reading any image."""
-    found: dict[str, str] = {}
-    for shard in data.shards(split):
-        table = pq.ParquetFile(shard).read(columns=["key", "degraded.path"])
-        for row in table.to_pylist():
-            found[row["key"]] = PurePosixPath(row["degraded"]["path"]).suffix
-    return found
+    for key, names in named.items():
+        told = captions[key]
+        yield str(root / names["degraded"]), told["caption"], split_text(told["text"])[1]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmark.dataset import Dataset
+from benchmark.dataset import Dataset, check_images
 from benchmark.export import daclip_csv
-from benchmark.export.names import SPLIT_FOLDERS, by_type, file_stems
+from benchmark.export.names import SPLIT_FOLDERS, image_names
 from benchmark.export.run import Options, Plan, Unit, captioned
+from models.files import atomic_path, below
 
 ROLES = {"degraded": "LQ", "clean": "GT"}
 
@@ -30,13 +32,11 @@ def plan(data: Dataset, out: Path, options: Options) -> Plan:
     """
     units: list[Unit] = []
     for split in data.manifest["splits"]:
-        rows = data.index(split)
-        places: dict[str, tuple[str, str]] = {}
-        for word, same in by_type(rows).items():
-            for row, stem in zip(same, file_stems(same), strict=True):
-                places[row["key"]] = (f"{SPLIT_FOLDERS[split]}/{word}", stem)
         for shard in data.shards(split):
-            units.append(Unit(shard.stem, *_weight(shard), _writer(shard, out, places)))
+            data.checked(shard)
+        names = image_names(data, split, out, ROLES)
+        for shard in data.shards(split):
+            units.append(Unit(shard.stem, *_weight(shard), partial(write_shard, data, shard, out, names)))
     chosen = replace(options, dataroot=options.dataroot or str(out))
     units += [replace(daclip_csv.unit(data, split, out, chosen), rows=0) for split in captioned(data)]
     folders = [f"{out / SPLIT_FOLDERS[split]}" for split in data.manifest["splits"]]
@@ -46,36 +46,34 @@ def plan(data: Dataset, out: Path, options: Options) -> Plan:
     return Plan({}, units, hints)
 
 
-def _writer(shard: Path, out: Path, places: Mapping[str, tuple[str, str]]) -> Callable[[], Sequence[Path]]:
-    return lambda: write_shard(shard, out, places)
-
-
-def write_shard(shard: Path, out: Path, places: Mapping[str, tuple[str, str]]) -> list[Path]:
-    """Write the images of one Parquet file.
+def write_shard(data: Dataset, shard: Path, out: Path, names: Mapping[str, Mapping[str, str]]) -> dict[Path, str]:
+    """Write the images of one Parquet file, each after comparing it with its digest.
 
     Arguments:
+        data: The dataset.
         shard: The Parquet file.
         out: Folder to write.
-        places: Folder below `out` and file stem of each pair, by key.
+        names: Names below `out` of the images of each pair, by key and role.
 
     Returns:
-        The files, all on the disk.
+        The files, all on the disk, and their SHA-256.
     """
-    written: list[Path] = []
-    for batch in pq.ParquetFile(shard).iter_batches(batch_size=16, columns=["key", *ROLES]):
+    written: dict[Path, str] = {}
+    folders: dict[str, Path] = {}
+    columns = ["key", *ROLES, *(f"{role}_sha256" for role in ROLES)]
+    for batch in pq.ParquetFile(data.checked(shard)).iter_batches(batch_size=16, columns=columns):
         for row in batch.to_pylist():
-            folder, stem = places[row["key"]]
-            for role, name in ROLES.items():
-                path = out / folder / name / f"{stem}{PurePosixPath(row[role]['path']).suffix}"
-                partial = path.with_name(f".{path.name}.partial")
-                try:
-                    partial.write_bytes(row[role]["bytes"])
-                except FileNotFoundError:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    partial.write_bytes(row[role]["bytes"])
-                os.replace(partial, path)
-                written.append(path)
-    os.sync()  # once a shard: file by file, an export of 100,000 files would spend most of its time waiting
+            check_images(row)
+            for role in ROLES:
+                folder, _, name = names[row["key"]][role].rpartition("/")
+                if folder not in folders:
+                    folders[folder] = below(out, folder, what="type")
+                path = folders[folder] / name
+                # All of them reach the disk together: one by one, 100,000 files would mostly wait for it.
+                with atomic_path(path, flush=False) as unfinished:
+                    unfinished.write_bytes(row[role]["bytes"])
+                written[path] = row[f"{role}_sha256"]
+    os.sync()
     return written
 
 

@@ -9,15 +9,16 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmark.dataset import Dataset
+from benchmark.dataset import Dataset, check_images
+from benchmark.export.names import endings
 from benchmark.export.run import Options, Plan, Unit, caption_file, captioned
 from benchmark.schema import LIGHT_COLUMNS
-from models.files import atomic_path, sha256_bytes, sha256_file, write_json
+from models.files import atomic_path, below, sha256_bytes, sha256_file, write_json
 
 OVERHEAD = 5120  # bytes of a sample besides its image: headers of 512, padding, text and facts
 LONGEST = 80  # a name in a ustar header has room for 100 bytes
@@ -57,17 +58,21 @@ def plan(data: Dataset, out: Path, options: Options) -> Plan:
     hints: list[str] = []
     sizes: dict[str, int] = {}
     for split in captioned(data):
+        for shard in data.shards(split):
+            data.checked(shard)
         captions = {row["key"]: row for row in data.captions(split)}
         identity = sha256_file(caption_file(data, split))
+        suffixes = endings(data, split, "degraded")
         shards = cut(row_groups(data, split, mixed=split == "train"), options.shard_size)
         for number, part in enumerate(shards):
             name, rows = f"{split}-{number:05d}.tar", sum(piece.stop - piece.start for piece in part)
             size = sum(piece.size for piece in part) + rows * OVERHEAD
-            write = partial(write_shard, part, captions, out / name, start=number * options.shard_size)
+            start = number * options.shard_size
+            write = partial(write_shard, data, part, captions, suffixes, below(out, name), start=start)
             units.append(Unit(name, rows, size, write, identity))
             sizes[name] = rows
         hints.append(f"--{'train' if split == 'train' else 'val'}-data '{out / pattern(split, len(shards))}'")
-    units.append(Unit("sizes", 0, OVERHEAD, partial(_write_sizes, out / "sizes.json", sizes)))
+    units.append(Unit("sizes", 0, OVERHEAD, partial(_write_sizes, below(out, "sizes.json"), sizes)))
     hints.append("--dataset-type webdataset")
     return Plan({"shard_size": options.shard_size}, units, hints)
 
@@ -81,7 +86,7 @@ def row_groups(data: Dataset, split: str, *, mixed: bool) -> list[Slice]:
     """Return the row groups of a split, in order or mixed in a way that depends on the dataset alone."""
     found: list[Slice] = []
     for file in data.shards(split):
-        metadata = pq.ParquetFile(file).metadata
+        metadata = pq.ParquetFile(data.checked(file)).metadata
         for index in range(metadata.num_row_groups):
             group = metadata.row_group(index)
             columns = [group.column(number) for number in range(group.num_columns)]
@@ -120,32 +125,45 @@ def sample_key(number: int, key: str) -> str:
 
 
 def write_shard(
-    part: Sequence[Slice], captions: Mapping[str, Mapping[str, Any]], file: Path, *, start: int
-) -> Sequence[Path]:
+    data: Dataset,
+    part: Sequence[Slice],
+    captions: Mapping[str, Mapping[str, Any]],
+    suffixes: Mapping[str, str],
+    file: Path,
+    *,
+    start: int,
+) -> Mapping[Path, str]:
     """Write one tar file; the same samples always give the same bytes.
 
     Arguments:
+        data: The dataset.
         part: The rows.
         captions: Caption row by key.
+        suffixes: Ending of the degraded image by key.
         file: The tar file.
         start: Number of its first sample within the split.
 
     Returns:
-        The file.
+        The file and its SHA-256.
     """
     number = start
-    with atomic_path(file) as unfinished, tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for piece in part:
-            table = pq.ParquetFile(piece.file).read_row_group(piece.group, columns=[*LIGHT_COLUMNS, "degraded"])
-            for row in table.slice(piece.start, piece.stop - piece.start).to_pylist():
-                image, told = row.pop("degraded"), captions[row["key"]]
-                facts = {**row, "caption": told["caption"], "text": told["text"], "captioner": told["captioner"]}
-                name = sample_key(number, row["key"])
-                _add(tar, name + PurePosixPath(image["path"]).suffix, image["bytes"])
-                _add(tar, name + ".json", json.dumps(facts, sort_keys=True, ensure_ascii=False).encode())
-                _add(tar, name + ".txt", told["text"].encode())
-                number += 1
-    return [file]
+    with atomic_path(file) as unfinished:
+        with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for piece in part:
+                table = pq.ParquetFile(data.checked(piece.file)).read_row_group(
+                    piece.group, columns=[*LIGHT_COLUMNS, "degraded"]
+                )
+                for row in table.slice(piece.start, piece.stop - piece.start).to_pylist():
+                    check_images(row)
+                    image, told = row.pop("degraded"), captions[row["key"]]
+                    facts = {**row, "caption": told["caption"], "text": told["text"], "captioner": told["captioner"]}
+                    name = sample_key(number, row["key"])
+                    _add(tar, name + suffixes[row["key"]], image["bytes"])
+                    _add(tar, name + ".json", json.dumps(facts, sort_keys=True, ensure_ascii=False).encode())
+                    _add(tar, name + ".txt", told["text"].encode())
+                    number += 1
+        digest = sha256_file(unfinished)
+    return {file: digest}
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -155,6 +173,6 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(header, io.BytesIO(data))
 
 
-def _write_sizes(file: Path, sizes: Mapping[str, int]) -> Sequence[Path]:
+def _write_sizes(file: Path, sizes: Mapping[str, int]) -> Mapping[Path, str]:
     write_json(file, sizes)
-    return [file]
+    return {file: sha256_file(file)}

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from captioning.sets import current_set
-from models.errors import UserError
+from captioning.tables import read_table
 from models.vocabulary import SPLITS
 
 FOLDER = "captions"
@@ -46,7 +45,7 @@ def caption_sets(folder: Path) -> list[CaptionSet]:
     """Return the captions of a dataset folder: those in use first, then the sets of other captioners.
 
     Raises:
-        UserError: A caption file cannot be read.
+        UserError: A caption file cannot be read, or was changed after it was written.
     """
     current = current_set(folder / FOLDER)
     found = {name: files for name, files in _found(folder).items() if name != current}
@@ -69,17 +68,13 @@ def _found(folder: Path) -> dict[str, dict[str, Path]]:
 def _caption_set(folder: Path, name: str, files: dict[str, Path]) -> CaptionSet:
     tables = {}
     for split, path in files.items():
-        try:
-            tables[split] = pq.ParquetFile(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UserError(f"{path} cannot be read ({error}): delete it and run bench caption again") from None
+        tables[split] = read_table(path)
     first = next(iter(tables.values()))
-    columns = first.schema_arrow.names
-    told = first.read_row_group(0, ["captioner"]) if "captioner" in columns and first.num_row_groups else None
+    told = first["captioner"] if "captioner" in first.column_names else None
     return CaptionSet(
         config="-".join(["captions", *([re.sub(r"[^A-Za-z0-9_-]+", "-", name)] if name else [])]),
         files={split: path.relative_to(folder).as_posix() for split, path in files.items()},
-        rows={split: table.metadata.num_rows for split, table in tables.items()},
-        captioner=str(told["captioner"][0]) if told is not None and told.num_rows else name or "unknown",
-        schema=first.schema_arrow,
+        rows={split: table.num_rows for split, table in tables.items()},
+        captioner=str(told[0]) if told is not None and len(told) else name or "unknown",
+        schema=first.schema,
     )

@@ -9,6 +9,7 @@ from typing import TypeVar
 from benchmark import engine
 from benchmark.dataset import Dataset
 from benchmark.verify.alignment import judge
+from benchmark.verify.caches import kept_findings
 from benchmark.verify.duplicates import Print, duplicate_pairs, leaks, overlaps, prints_of, repeated
 from benchmark.verify.findings import Audit, Finding
 from benchmark.verify.integrity import PartReport, check_part, check_sidecar, parts_of
@@ -33,7 +34,8 @@ def verify(
 
     Shards and images are hashed again, everything is decoded, every synthetic image made again from its spec. Pairs
     that no spec explains are checked for displacement, exchanged partners and exchanged roles. All clean images are
-    compared with each other and with those of other sets. The result does not depend on the number of workers.
+    compared with each other and with those of other sets, decoded images and captions with their digests. The result
+    does not depend on the number of workers.
 
     Arguments:
         dataset: The dataset folder.
@@ -73,6 +75,7 @@ def verify(
         ]
         for own in prints.values():
             audit.findings += overlaps(own, other_prints, name=other.name)
+    audit.findings += kept_findings(dataset)
     audit.sort()
     return audit
 

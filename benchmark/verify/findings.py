@@ -18,6 +18,8 @@ KINDS = {
     "row": "a row is not what its columns say: split, key, number of rows",
     "bytes": "an image's bytes do not match their sha256",
     "decoding": "an image cannot be decoded",
+    "cache": "a decoded image in the cache is not what was decoded",
+    "captions": "a caption file is not what was written",
     "size": "an image has another size than its row says",
     "spec": "the spec and seed of a row give another image than the stored one",
     "same-picture": "degraded and clean are the same picture",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError, close_match
-from models.files import read_json, sha256_file, sha256_json, write_json
+from models.files import read_sealed, sha256_file, sha256_json, write_sealed
 from models.images import BadImage, decode
 
 SCHEMAS = ("hf-hub:", "local-dir:")
@@ -128,17 +127,25 @@ def agreement(
         Cosine by digest; images that cannot be decoded are left out.
     """
     identity = sha256_json([scorer.identity, sorted(captions.items()), [part.name for part in parts]])
-    if work.is_dir() and (not (work / "identity.json").is_file() or read_json(work / "identity.json", "") != identity):
-        shutil.rmtree(work)
-    write_json(work / "identity.json", identity)
     scores: dict[str, float | None] = {}
     for part in parts:
         file = work / f"{part.name}.json"
-        if not file.is_file():
-            write_json(file, _score_part(part, captions, scorer, scores, batch_size, progress))
-        scores.update(read_json(file, "scores of a part"))
+        found = _finished(file, identity)
+        if found is None:
+            found = _score_part(part, captions, scorer, scores, batch_size, progress)
+            write_sealed(file, {"identity": identity, "scores": found})
+        scores.update(found)
         progress(len(scores))
     return {digest: cosine for digest, cosine in scores.items() if cosine is not None}
+
+
+def _finished(file: Path, identity: str) -> dict[str, float | None] | None:
+    """Return the scores of a finished part; None when there are none, they are of something else, or damaged."""
+    try:
+        found = read_sealed(file, "scores of a part", remedy="")
+    except UserError:
+        return None
+    return found["scores"] if found.get("identity") == identity else None
 
 
 def _score_part(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from captioning.quality.findings import Entry
+from captioning.tables import read_table
 from models.errors import UserError
 
 COLUMNS = ("key", "caption", "degradation", "text", "clean_sha256")
@@ -24,7 +24,7 @@ def read_entries(files: Mapping[str, Path]) -> list[Entry]:
         One entry for each image and caption, in the order of their first pairs.
 
     Raises:
-        UserError: A file cannot be read or lacks a column.
+        UserError: A file cannot be read, lacks a column, or was changed after bench caption wrote it.
     """
     texts: dict[tuple[str, str], dict[str, None]] = {}
     types: dict[tuple[str, str], dict[str, None]] = {}
@@ -42,10 +42,7 @@ def read_entries(files: Mapping[str, Path]) -> list[Entry]:
 
 
 def _rows(file: Path):
-    try:
-        table = pq.read_table(file, columns=list(COLUMNS))
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file} cannot be read ({str(error).splitlines()[0]}): run bench caption again") from None
+    table = read_table(file)
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise UserError(f"{file} lacks the columns {', '.join(missing)}: it is no caption file of bench caption")

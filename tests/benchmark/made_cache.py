@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.cache import DecodedCache
-from models.files import write_json
+from benchmark.cache_digests import digest_of, write_index
 
 SIZES = [(70, 90), (40, 64), (64, 64), (33, 150), (90, 41), (64, 64), (20, 24), (64, 64), (50, 50), (70, 90), (9, 64)]
 """Some are smaller than the patches that tests cut, two not even half as large."""
@@ -20,6 +20,7 @@ def made_cache(folder: Path) -> DecodedCache:
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     pixels: list[np.ndarray] = []
+    digests: dict[str, str] = {}
     place = 0
     for number, (height, width) in enumerate(SIZES):
         word = TYPES[number % len(TYPES)]
@@ -30,9 +31,10 @@ def made_cache(folder: Path) -> DecodedCache:
                 continue
             row[role] = place
             pixels.append(generator.integers(0, 256, height * width * 3, dtype=np.uint8))
+            digests[str(place)] = digest_of(pixels[-1])
             place += height * width * 3
         rows.append(row)
     folder.mkdir(parents=True, exist_ok=True)
     np.concatenate(pixels).tofile(folder / "pixels.u8")
-    write_json(folder / "index.json", {"digest": "", "bytes": place, "rows": rows})
+    write_index(folder, digest="", size=place, rows=rows, pixels=digests)
     return DecodedCache(folder)

@@ -8,20 +8,22 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from small_datasets import small_dataset
+from stranger_datasets import rewrite
 
 from benchmark import plan
 from benchmark.build import build_dataset
-from benchmark.cache import cache_size, open_cache
+from benchmark.cache import cache_size, check_cache, open_cache
 from benchmark.dataset import Dataset
 from benchmark.sources.samples import FileImage, Sample
 from models.errors import UserError
-from models.files import read_json, write_json
+from models.files import read_json, sha256_bytes, write_json
 from models.images import decode, encode_png
 
 SIZES = [(24, 32), (40, 20), (33, 47), (16, 16), (50, 61), (24, 32)]
@@ -101,26 +103,79 @@ def test_worker_processes_write_the_same_bytes(dataset: Dataset) -> None:
     assert alone == (pixels_file(dataset).read_bytes(), (pixels_file(dataset).parent / "index.json").read_bytes())
 
 
+def interrupted(dataset: Dataset) -> tuple[Path, bytes]:
+    """Fill the cache but for the last of three shards, as a run does that is killed there; return the whole pixels."""
+    open_cache(dataset, "train")
+    file, expected = pixels_file(dataset), pixels_file(dataset).read_bytes()
+    shutil.rmtree(dataset.folder / ".cache")
+
+    def stop(done: int) -> None:
+        if done == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_cache(dataset, "train", progress=stop)
+    assert len(list((file.parent / "done").iterdir())) == 2
+    return file, expected
+
+
 def test_what_a_killed_run_finished_is_not_decoded_again(dataset: Dataset) -> None:
-    whole = open_cache(dataset, "train")
-    folder, expected = pixels_file(dataset).parent, pixels_file(dataset).read_bytes()
-    last = dataset.shards("train")[-1]
-    lost = pq.read_metadata(last).num_rows
-    # As if the process had been killed in the last of three shards; a finished place is marked to see it is kept.
-    (folder / "index.json").unlink()
-    (folder / "done").mkdir()
-    for shard in dataset.shards("train")[:-1]:
-        (folder / "done" / f"{shard.stem}-0").touch()
-    with open(folder / "pixels.u8", "r+b") as handle:
-        handle.write(bytes([expected[0] ^ 255]))
-        handle.seek(whole.rows[-1]["degraded"])
-        handle.write(bytes(100))
+    file, expected = interrupted(dataset)
+    marks = {path.name: path.stat().st_ino for path in (file.parent / "done").iterdir()}
     done: list[int] = []
-    open_cache(dataset, "train", progress=done.append)
-    assert done[0] == len(whole) - lost == 8
-    found = pixels_file(dataset).read_bytes()
-    assert found[0] == expected[0] ^ 255
-    assert found[1:] == expected[1:]
+    told: list[str] = []
+
+    def look(count: int) -> None:
+        done.append(count)
+        kept = {path.name: path.stat().st_ino for path in (file.parent / "done").glob("*")}
+        assert not kept or marks.items() <= kept.items()
+
+    open_cache(dataset, "train", progress=look, announce=told.append)
+    assert done[0] == 8
+    assert len(told) == 1
+    assert file.read_bytes() == expected
+
+
+@pytest.mark.parametrize("damage", ["pixels", "mark"])
+def test_what_was_damaged_after_a_killed_run_is_decoded_again(damage: str, dataset: Dataset) -> None:
+    file, expected = interrupted(dataset)
+    if damage == "pixels":
+        with open(file, "r+b") as handle:
+            handle.write(bytes([expected[0] ^ 1]))
+    else:
+        mark = sorted((file.parent / "done").iterdir())[0]
+        mark.write_text(mark.read_text().replace("a", "b"))
+    done: list[int] = []
+    told: list[str] = []
+    cache = open_cache(dataset, "train", progress=done.append, announce=told.append)
+    assert done[0] == 4
+    assert "1 of 2 finished parts" in told[1]
+    assert file.read_bytes() == expected
+    assert cache.check() == []
+
+
+def test_a_changed_pixel_is_not_trained_on_and_the_next_command_decodes_anew(dataset: Dataset) -> None:
+    cache = open_cache(dataset, "train")
+    file, expected = pixels_file(dataset), pixels_file(dataset).read_bytes()
+    place = cache.rows[7]["degraded"]
+    file.write_bytes(expected[:place] + bytes([expected[place] ^ 4]) + expected[place + 1 :])
+    assert len(check_cache(dataset.folder / ".cache")) == 1
+    cache = open_cache(dataset, "train")
+    cache.pair(6)
+    with pytest.raises(UserError, match=rf"{cache.key(7)}: the pixels of its degraded image .* run the same command"):
+        cache.pair(7)
+    again = open_cache(dataset, "train")
+    again.pair(7)
+    assert file.read_bytes() == expected
+    assert check_cache(dataset.folder / ".cache") == []
+
+
+def test_nothing_is_written_through_links(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (dataset.folder / ".cache").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"\.cache is a link"):
+        open_cache(dataset, "train")
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_cache_of_an_earlier_build_is_removed(tmp_path: Path) -> None:
@@ -165,16 +220,42 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(
 
 
 def test_an_image_that_cannot_be_decoded_is_named_and_the_rest_is_kept(dataset: Dataset) -> None:
-    shard = dataset.shards("train")[1]
-    table = pq.read_table(shard)
-    rows = table.to_pylist()
-    rows[2]["degraded"]["bytes"] = rows[2]["degraded"]["bytes"][:60]
-    pq.write_table(type(table).from_pylist(rows, table.schema), shard)
-    with pytest.raises(UserError, match=rf"{rows[2]['key']}: .*; run bench verify"):
+    broken: list[str] = []
+
+    def cut(rows: list[dict[str, Any]]) -> None:
+        rows[2]["degraded"]["bytes"] = rows[2]["degraded"]["bytes"][:60]
+        rows[2]["degraded_sha256"] = sha256_bytes(rows[2]["degraded"]["bytes"])
+        broken.append(rows[2]["key"])
+
+    rewrite(dataset.folder, cut, shard=1)
+    dataset = Dataset(dataset.folder)
+    with pytest.raises(UserError, match=rf"{broken[0]}: .*; run bench verify"):
         open_cache(dataset, "train")
     folder = pixels_file(dataset).parent
     assert not (folder / "index.json").exists()
     assert [file.name for file in (folder / "done").iterdir()] == [f"{dataset.shards('train')[0].stem}-0"]
+
+
+@pytest.mark.parametrize("damage", ["shard", "image", "image and shard"])
+def test_shards_and_images_are_compared_with_their_digests_before_they_are_decoded(
+    damage: str, dataset: Dataset
+) -> None:
+    shard = dataset.shards("train")[0]
+    if damage == "shard":  # a word, which no digest of a row covers
+        shard.write_bytes(shard.read_bytes().replace(b"jpeg-compressed", b"jpeg-comprexsed"))
+    else:
+        table = pq.read_table(shard)
+        rows = table.to_pylist()
+        rows[0]["clean"]["bytes"] = encode_png(np.zeros((24, 32, 3), np.uint8))
+        if damage == "image and shard":
+            rewrite(dataset.folder, lambda found: found.__setitem__(slice(None), rows))
+            dataset = Dataset(dataset.folder)
+        else:
+            pq.write_table(type(table).from_pylist(rows, table.schema), shard)
+    what = "clean image do not match" if damage == "image and shard" else "is not the file that its manifest describes"
+    with pytest.raises(UserError, match=what):
+        open_cache(dataset, "train")
+    assert not list(dataset.folder.rglob("index.json"))
 
 
 @pytest.mark.long

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from export_data import build
 from small_datasets import small_dataset
 from trees import tree_digest
 
 from benchmark.cli import main
 from benchmark.dataset import Dataset
 from benchmark.speed.random_blip import SIZES, BlipSize, save_random_blip
-from models.files import single_writer
+from models.files import read_json, sha256_file, single_writer, write_json, write_sealed
 
 TINY = BlipSize(image=32, vision=(32, 1, 2), text=(32, 1, 2), vocabulary=50)
 
@@ -146,3 +149,43 @@ def test_the_measured_shapes_are_those_of_the_published_models(size: str, millio
     vision = v_layers * 12 * v * v + 3 * 16 * 16 * v
     text = t_layers * (14 * t * t + 2 * v * t) + (s.vocabulary + 512) * t
     assert abs((vision + text) / 1e6 - millions) < 0.01 * millions
+
+
+@pytest.mark.parametrize("damage", ["bytes", "columns", "place", "gone"])
+def test_captions_of_sources_are_compared_with_the_manifest(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = build(tmp_path, count=1).folder
+    shutil.rmtree(data / "captions")
+    file = data / "sidecar" / "train.parquet"
+    manifest = read_json(data / "manifest.json", "manifest")
+    if damage == "gone":
+        file.unlink()
+    elif damage == "bytes":
+        file.write_bytes(file.read_bytes()[:-20] + bytes(20))
+    elif damage == "columns":
+        pq.write_table(pa.table({"key": [1], "caption": [[2]]}), file)
+        manifest["sidecar"]["train"]["sha256"] = sha256_file(file)
+    else:
+        manifest["sidecar"]["train"]["file"] = "../sidecar.parquet"
+        shutil.copy(file, tmp_path / "sidecar.parquet")
+    (write_sealed if "seal" in manifest else write_json)(data / "manifest.json", manifest)
+    assert bench("caption", data, "--captioner", "sidecar") == 2
+    told = capsys.readouterr().err
+    assert "sidecar" in told
+    assert "Traceback" not in told
+    assert not list(data.glob("captions/*.parquet"))
+
+
+def test_captions_are_not_written_through_a_link(blip: Path, tmp_path: Path) -> None:
+    data = small_dataset(tmp_path / "data", sources=("lol",), rows=1)
+    for name in (".lock", "captions"):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        target = tmp_path / "elsewhere" / name
+        target.write_text("mine") if name == ".lock" else target.mkdir()
+        (data / name).unlink(missing_ok=True)
+        (data / name).symlink_to(target)
+        assert bench("caption", data, "--captioner", blip) == 2
+        (data / name).unlink()
+    assert (tmp_path / "elsewhere" / ".lock").read_text() == "mine"
+    assert not list((tmp_path / "elsewhere" / "captions").iterdir())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from benchmark.batches import daclip_batches
 from benchmark.cache import DecodedCache
+from benchmark.cache_digests import digest_of, write_index
 
 SIZES = [(70, 90), (40, 64), (64, 64), (33, 150), (90, 41)]
 
@@ -21,15 +21,17 @@ def cache(tmp_path: Path) -> DecodedCache:
     """Five pairs of noise; in the degraded image of each the clean one is darker by a factor of two."""
     generator = np.random.default_rng(0)
     rows, pixels, place = [], [], 0
+    digests: dict[str, str] = {}
     for number, (height, width) in enumerate(SIZES):
         degraded = generator.integers(0, 128, height * width * 3, dtype=np.uint8)
         pixels += [degraded, degraded * 2]
         word = ("noisy", "hazy")[number % 2]
-        rows.append({"width": width, "height": height, "degradation": word, "words": word})
+        rows.append({"key": str(number), "width": width, "height": height, "degradation": word, "words": word})
         rows[-1] |= {"degraded": place, "clean": place + len(degraded)}
+        digests |= {str(place): digest_of(degraded), str(place + len(degraded)): digest_of(pixels[-1])}
         place += 2 * len(degraded)
     np.concatenate(pixels).tofile(tmp_path / "pixels.u8")
-    (tmp_path / "index.json").write_text(json.dumps({"rows": rows}))
+    write_index(tmp_path, digest="", size=place, rows=rows, pixels=digests)
     return DecodedCache(tmp_path)
 
 

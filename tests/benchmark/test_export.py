@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 import random
 import shutil
 import tarfile
@@ -20,6 +21,7 @@ from PIL import Image
 from benchmark.dataset import Dataset
 from benchmark.export.names import file_stems
 from benchmark.export.webdataset import pattern
+from captioning.titles import render_titles
 from models.files import sha256_bytes, sha256_file
 
 
@@ -114,6 +116,33 @@ def test_caption_files_are_grouped_by_type_and_read_back_by_the_csv_captioner(da
             (r["key"], r["caption"], r["text"]) for r in theirs
         ]
         assert {row["captioner"] for row in mine} == {"csv"}
+
+
+def test_exported_images_have_the_mode_of_all_files(data: Dataset, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write(data, tmp_path / "out", "universal")
+    finally:
+        os.umask(before)
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("*.*") if path.is_file()}
+    assert modes == dict.fromkeys((".png", ".jpg", ".csv", ".json", ""), 0o640)  # the lock has no ending
+
+
+def test_any_caption_comes_back_in_pandas_as_the_authors_read_it() -> None:
+    odd = [
+        "=cmd()|' /C calc'!A0",
+        "+1",
+        "@x",
+        'a "q" b',
+        "tab\there",
+        "line\nbreak",
+        "cr\rhere",
+        "nul\0x",
+        "\u202ebidi",
+    ]
+    odd += ["\x1b[31m", " lead", "trail ", "NA", "1.0", "\u2028sep", "\ufeffbom", "\x85nel", "", ": :", "'", '"', "\\"]
+    data = render_titles([(f"a/train/rainy/LQ/{n}.png", caption, "rainy") for n, caption in enumerate(odd)])
+    assert pd.read_csv(io.BytesIO(data), sep="\t")["title"].tolist() == [f"{caption}: rainy" for caption in odd]
 
 
 def samples_of(file: Path) -> list[dict[str, bytes]]:

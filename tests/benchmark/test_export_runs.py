@@ -118,9 +118,33 @@ def test_captions_that_changed_are_written_anew_and_images_are_left(data: Datase
     for name, values in (("caption", ["new"] * len(table)), ("text", texts)):
         table = table.set_column(table.column_names.index(name), name, [values])
     pq.write_table(table, file)
+    with pytest.raises(UserError, match="was changed after it was written"):
+        write(Dataset(copy), out, "universal")
+    pq.write_table(table.replace_schema_metadata(None), file)  # as another program writes them
     write(Dataset(copy), out, "universal")
     assert set(pd.read_csv(out / "daclip_val.csv", sep="\t")["title"]) == set(texts)
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_rerun_writes_changed_files_anew_and_no_others(
+    layout: str, data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    write(data, out, layout)
+    expected = content(out)
+    exported = [path for path in out.rglob("*") if path.is_file() and path.suffix in (".jpg", ".png", ".csv", ".tar")]
+    times = {path: path.stat().st_mtime_ns for path in exported}
+    write(data, out, layout)
+    assert not caplog.records
+    assert times == {path: path.stat().st_mtime_ns for path in exported}
+    victim = sorted(exported)[-1]
+    changed = bytearray(victim.read_bytes())
+    changed[len(changed) // 2] ^= 1  # of the same size
+    victim.write_bytes(changed)
+    write(data, out, layout)
+    assert [f"{victim} was changed after it was exported" in record.getMessage() for record in caplog.records] == [True]
+    assert content(out) == expected
 
 
 @pytest.mark.slow

@@ -118,9 +118,7 @@ def network_of(weights: Path | OpenedWeights) -> str:
     return NETWORKS[told].name
 
 
-def process_of(
-    weights: Path | OpenedWeights, sampling: Sampling | None = None
-) -> tuple[MeanRevertingSDE, Sampling]:
+def process_of(weights: Path | OpenedWeights, sampling: Sampling | None = None) -> tuple[MeanRevertingSDE, Sampling]:
     """Return the process that a weights file or run of a diffusion network belongs to, and how it will be sampled.
 
     Arguments:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from models.files import SEAL, check_seal, read_json
+from models.files import SEAL, check_seal, parse_json, read_json
 
 DESCRIPTION, MANIFEST, BEST = "run.json", "manifest.json", "best.json"
 # The keys of files that were written before there were seals: these alone may have none.
@@ -79,6 +79,36 @@ def recorded_digest(path: Path) -> str | None:
     return read_manifest(path.parent).get(key)
 
 
+def read_events(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], int]:
+    """Read the numbers and notes of a run, line by line.
+
+    Arguments:
+        path: `events.jsonl`; it may be absent.
+
+    Returns:
+        The whole lines with what they hold, and how many others there are. A last line without its end is not among
+        them: a process that was killed, or that is writing, leaves one.
+    """
+    if not path.is_file():
+        return [], 0
+    lines = path.read_bytes().split(b"\n")
+    # After the last line's end comes nothing, or the line that is being written.
+    found = [(line.decode("utf-8", "replace"), _event(line)) for line in lines[:-1]]
+    whole = [(line, event) for line, event in found if event is not None]
+    return whole, len(found) - len(whole)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = parse_json(line.decode("utf-8"), "event")
+    except (UserError, UnicodeDecodeError):
+        return None
+    note = isinstance(event.get("event"), str)
+    values = [event.get("step")] if note else list(event.values())
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return event if isinstance(event.get("step"), int) and numbers and (note or "event" not in event) else None
+
+
 def _read(path: Path) -> dict[str, Any]:
     what = NAMES[path.name]
     if path.exists() and not path.is_file():
@@ -99,8 +129,7 @@ def _require_run(run: Mapping[str, Any], path: Path) -> None:
     if "inputs" in run:
         _of_kind(run, "inputs", dict, path)
     for key, kind in (("name", str), ("preset", str), ("steps", int)):
-        if key in recipe:
-            _of_kind(recipe, key, kind, path)
+        _of_kind(recipe, key, kind, path)
 
 
 def _of_kind(found: Mapping[str, Any], key: str, kind: type | tuple[type, ...], path: Path) -> Any:

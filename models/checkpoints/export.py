@@ -32,7 +32,8 @@ def export(source: Path | OpenedWeights, out: Path) -> OrderedDict[str, Tensor]:
         The tensors as written.
 
     Raises:
-        UserError: The suffix is another, `out` is there and is another file, the network is not known from the file, or the disk is full.
+        UserError: The suffix is another, `out` is there and is another file, the network is not known from the file, or
+            the disk is full.
     """
     if out.suffix not in SUFFIXES:
         raise UserError(f"{out} must end in {' or '.join(SUFFIXES)}, as it becomes a torch checkpoint")

@@ -136,7 +136,9 @@ class OpenedWeights:
     def _look(self) -> list[tuple[Any, ...]]:
         """Return what tells the files from others, and from themselves after a change."""
         try:
-            return [_told_by(file, os.stat(file)) for file in files_of(self.path) if not self._in_parts or file.exists()]
+            return [
+                _told_by(file, os.stat(file)) for file in files_of(self.path) if not self._in_parts or file.exists()
+            ]
         except OSError:
             raise UserError(f"{self.path} went away while it was read: run this again") from None
 

@@ -112,6 +112,12 @@ def factory_of(name: str) -> Callable[[], Any]:
     return factory
 
 
+def code_of(name: str) -> str:
+    """Return where the code of a network from outside lies: what `package.module:factory` has imported."""
+    module = sys.modules.get(name.partition(":")[0])
+    return f"{name}, from {getattr(module, '__file__', None) or 'a module without a file'}"
+
+
 def declared(card: NetworkCard, module: nn.Module) -> NetworkCard:
     """Return the card with what an instance says about itself in attributes of the same names.
 

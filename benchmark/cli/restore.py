@@ -102,6 +102,7 @@ def command(
     from benchmark.cli.train import best_device
     from benchmark.progress import progress_bar
     from benchmark.restoring import Way, restore_files
+    from models.checkpoints.matching import doubt
     from models.loading import load_restorer, network_of
     from models.memory import parse_memory
     from models.weights import open_weights
@@ -114,6 +115,8 @@ def command(
         click.echo(f"these are weights of {network}")
     elif ":" in network:
         click.echo(f"runs the code of {code_of(network)}", err=True)
+    if opened is not None and (sentence := doubt(opened)):
+        click.echo(sentence, err=True)
     restorer = load_restorer(network, opened, daclip=daclip, device=device or best_device(), sampling=sampling)
     tiled = memory is not None or tile is not None
     way = Way(

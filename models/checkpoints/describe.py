@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from models.checkpoints.layouts import recognise
-from models.checkpoints.matching import owners
+from models.checkpoints.matching import doubt, owners
 from models.checkpoints.nesting import Checkpoint
 from models.checkpoints.official import OfficialFile, by_digest, defaults_of
 from models.networks import NetworkCard
@@ -30,6 +30,7 @@ class Description:
         ours: Whether the metadata come from the file itself.
         official: The released file of DA-CLIP's authors that it is, byte for byte.
         owners: The networks of the catalogue that released exactly this file.
+        doubt: A sentence when it is as long as a released file and another, see `matching.doubt`.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Description:
     ours: bool
     official: OfficialFile | None
     owners: list[NetworkCard]
+    doubt: str | None = None
 
     @property
     def parameters(self) -> int:
@@ -82,6 +84,7 @@ def describe(source: Path | OpenedWeights) -> Description:
         ours=bool(metadata),
         official=released,
         owners=cards,
+        doubt=doubt(opened),
     )
 
 

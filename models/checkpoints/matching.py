@@ -78,3 +78,21 @@ def owners(weights: Path | OpenedWeights) -> list[NetworkCard]:
         return []
     digest = opened.digest
     return [card for card, file in known if file.sha256 == digest]
+
+
+def doubt(weights: Path | OpenedWeights) -> str | None:
+    """Return a sentence when a file has the length of a released one to the byte, and another digest; else None.
+
+    Another training of the same network may write such a file; so does a disk or a download that damages one.
+    """
+    opened = open_weights(weights)
+    if opened.kind == "folder" or opened.metadata or owners(opened):
+        return None
+    for card in NETWORKS.values():
+        for file in card.files:
+            if file.sha256 and file.size == opened.size:
+                return (
+                    f"{opened.path} is as long as {file.name}, released with {card.name!r}, but its sha256 is another: "
+                    f"it is damaged, or another training (expected {file.sha256}, found {opened.digest})"
+                )
+    return None

@@ -17,7 +17,7 @@ from models.networks.build import build
 
 LARGEST = 1_000_000
 """No number in the architecture of any network is larger."""
-PARTS_A_TENSOR, PARTS_AT_LEAST = 20, 5_000
+PARTS_A_TENSOR, PARTS_AT_LEAST = 20, 2_000
 """Parts (modules, parameters, buffers) that a network may have for each tensor in its file, and in any case."""
 
 

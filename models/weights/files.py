@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ def weights_file(path: Path) -> Path:
     Raises:
         UserError: There is no such file, or it is a pipe, a device or a file of the system.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike the method, it takes names that no system knows
         if (path / FILE_NAME).exists():
             return regular_file(path / FILE_NAME)
         if parts_in(path) or (path / "model.json").is_file():

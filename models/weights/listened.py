@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -40,7 +41,7 @@ def listened_daclip(network: str, path: Path, metadata: Mapping[str, Any]) -> Op
             f"{path} names the DA-CLIP {known['file']!r}, which is neither beside it nor in a folder beside its own, "
             f"where files may send to: {remedy}"
         )
-    if not file.exists():
+    if not os.path.exists(file):  # unlike the method, it takes names that no system knows
         raise UserError(f"{network!r} was trained with the DA-CLIP {file}, which is not there: {remedy}")
     if not file.resolve().is_relative_to(base):
         raise UserError(f"{path} names the DA-CLIP {file}, which is a link to elsewhere: {remedy}")

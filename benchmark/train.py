@@ -65,15 +65,17 @@ def train(
     facts: dict[str, Any] = {"name": dataset.name, "digest": dataset.digest}
     if recipe.task == "daclip":
         facts["captioner"] = dataset.captions("train")[0]["captioner"]
-    elif daclip is not None:
-        facts["daclip_sha256"] = open_weights(daclip).digest
+    # Digested and loaded as one and the same, however often the file is replaced meanwhile.
+    listened = open_weights(daclip) if daclip is not None else None
+    if recipe.task != "daclip" and listened is not None:
+        facts["daclip_sha256"] = listened.digest
     share = recipe.validation.held_out if recipe.validation else 0.0
     kept_out = [int(row) for row in held_out(cache, share=share)] if share else []
     if workers is None:
         workers = 1 if fabric.device.type == "cpu" else min(8, max((os.cpu_count() or 1) // fabric.world_size, 1))
     make = RECIPES.load(recipe.name)
     return fit(
-        lambda: make(recipe, daclip=daclip),
+        lambda: make(recipe, daclip=listened),
         lambda start: _batches(recipe, dataset, cache, fabric, start=start, exclude=kept_out, workers=workers),
         recipe,
         out,

@@ -88,6 +88,7 @@ def _told(restorer: Restorer, opened: OpenedWeights | None) -> Restorer:
         restorer.weights_sha256 = opened.digest
         # The tensors were mapped from the file until they were copied.
         opened.require_unchanged()
+        opened.forget()
     return restorer
 
 

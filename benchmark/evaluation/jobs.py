@@ -19,7 +19,7 @@ from models.files import read_json, sha256_bytes
 from models.loading import network_of, process_of
 from models.networks import NETWORKS
 from models.networks.find import find_network, is_foreign
-from models.weights import read_metadata, weights_digest, weights_file
+from models.weights import open_weights, read_metadata, weights_digest, weights_file
 
 if TYPE_CHECKING:
     from models.networks import NetworkCard
@@ -57,7 +57,15 @@ def finished_runs(runs: Path, task: str) -> list[Path]:
     if not runs.is_dir():
         raise UserError(f"folder of runs not found: {runs}")
     folders = sorted(p for p in runs.iterdir() if (p / "manifest.json").is_file())
-    return [p for p in folders if read_metadata(p / "weights.safetensors").get("task") == task]
+    return [folder for folder in folders if _task_of(folder) == task]
+
+
+def _task_of(run: Path) -> str:
+    """Return what a run was trained for; one that does not say it would be left out in silence."""
+    task = open_weights(run).metadata.get("task")
+    if task is None:
+        raise UserError(f"{run / 'weights.safetensors'} does not say its task: it is damaged, or not of this run")
+    return task
 
 
 def find_jobs(

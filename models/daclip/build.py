@@ -99,4 +99,5 @@ def load_daclip(weights: Path | OpenedWeights) -> DaClip:
     load_into(daclip, state, f"the DA-CLIP weights {path}")
     daclip.weights_sha256 = opened.digest
     opened.require_unchanged()
+    opened.forget()
     return daclip.eval()

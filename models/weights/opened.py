@@ -98,6 +98,10 @@ class OpenedWeights:
             self._checkpoints[key] = found
         return self._checkpoints[key]
 
+    def forget(self) -> None:
+        """Let go of the tensors, once they are in a module; digest and metadata stay."""
+        self._checkpoints.clear()
+
     def require_unchanged(self) -> None:
         """Refuse weights that were written to, or replaced, since they were opened; tensors are mapped, not copied.
 

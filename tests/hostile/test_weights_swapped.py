@@ -127,7 +127,8 @@ def test_what_was_digested_was_loaded(count: int, tmp_path: Path) -> None:
 
 
 def test_a_weights_file_is_read_once_and_digested_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, counted = made_run(tmp_path / "run"), dict.fromkeys(("read_metadata", "read_checkpoint", "_digest_of_file"), 0)
+    run = made_run(tmp_path / "run")
+    counted: dict[str, int] = {"read_metadata": 0, "read_checkpoint": 0, "_digest_of_file": 0}
     for name in counted:
         place = OpenedWeights if name == "_digest_of_file" else opened
         real = getattr(place, name)

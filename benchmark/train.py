@@ -60,6 +60,7 @@ def train(
     from models.training.loop import fit
     from models.training.outside import Outside
     from models.weights import open_weights
+    from models.weights.listened import is_near
 
     cache = open_cache(dataset, "train", progress=decoding, announce=say)
     facts: dict[str, Any] = {"name": dataset.name, "digest": dataset.digest}
@@ -69,6 +70,10 @@ def train(
     listened = open_weights(daclip) if daclip is not None else None
     if recipe.task != "daclip" and listened is not None:
         facts["daclip_sha256"] = listened.digest
+        if not is_near(os.path.relpath(listened.path, out)) and fabric.is_global_zero:
+            say(
+                f"{listened.path} does not lie beside {out}: later commands need it as --daclip, with this run's weights"
+            )
     share = recipe.validation.held_out if recipe.validation else 0.0
     kept_out = [int(row) for row in held_out(cache, share=share)] if share else []
     if workers is None:

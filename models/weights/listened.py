@@ -15,6 +15,13 @@ DEEPEST = 2
 """Parts of its path beside the weights or beside their folder: a folder and a file."""
 
 
+def is_near(name: str) -> bool:
+    """Tell whether a relative path leads to the folder of the weights, or to one beside it, and no further."""
+    place = PurePosixPath(name)
+    inner = place.parts[1:] if place.parts[:1] == ("..",) else place.parts
+    return not place.is_absolute() and 1 <= len(inner) <= DEEPEST and ".." not in inner and "\0" not in name
+
+
 def listened_daclip(network: str, path: Path, metadata: Mapping[str, Any]) -> OpenedWeights:
     """Open the DA-CLIP that metadata name, once its digest has been compared.
 
@@ -32,11 +39,9 @@ def listened_daclip(network: str, path: Path, metadata: Mapping[str, Any]) -> Op
         raise UserError(f"{path} does not say which DA-CLIP {network!r} was trained with: give it as --daclip")
     place, sha256 = PurePosixPath(known["file"]), known["sha256"]
     remedy = f"give the file with sha256 {sha256!r} as --daclip"
-    up = place.parts[:1] == ("..",)
-    inner = place.parts[1:] if up else place.parts
-    base = (path.parent / "..").resolve() if up else path.parent.resolve()
+    base = (path.parent / ".." if place.parts[:1] == ("..",) else path.parent).resolve()
     file = path.parent / place
-    if place.is_absolute() or not 1 <= len(inner) <= DEEPEST or ".." in inner or "\0" in known["file"]:
+    if not is_near(known["file"]):
         raise UserError(
             f"{path} names the DA-CLIP {known['file']!r}, which is neither beside it nor in a folder beside its own, "
             f"where files may send to: {remedy}"

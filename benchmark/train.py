@@ -71,9 +71,7 @@ def train(
     if recipe.task != "daclip" and listened is not None:
         facts["daclip_sha256"] = listened.digest
         if not is_near(os.path.relpath(listened.path, out)) and fabric.is_global_zero:
-            say(
-                f"{listened.path} does not lie beside {out}: later commands need it as --daclip, with this run's weights"
-            )
+            say(f"{listened.path} does not lie beside {out}: later commands need it as --daclip")
     share = recipe.validation.held_out if recipe.validation else 0.0
     kept_out = [int(row) for row in held_out(cache, share=share)] if share else []
     if workers is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError, close_match
-from models.files import read_json
+from models.run_records import MANIFEST, read_best, read_description, read_events, read_manifest
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class RunFacts:
             "interrupted".
         events: The lines of `events.jsonl`, in order.
         best: Step and score of the best validation, or None.
+        damaged: Number of lines of `events.jsonl` that could not be read, the last one being written aside.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class RunFacts:
     state: str
     events: Sequence[Mapping[str, Any]]
     best: Mapping[str, Any] | None
+    damaged: int = 0
 
     @property
     def step(self) -> int:
@@ -77,12 +79,13 @@ def read_run(folder: Path) -> RunFacts:
     """Read a run folder, finished or not.
 
     Raises:
-        UserError: It is not one.
+        UserError: It is not one, or what it records of itself was changed since.
     """
-    described = read_json(folder / "run.json", "run description")
-    events = _events(folder / "events.jsonl")
-    best = read_json(folder / "best.json", "best validation") if (folder / "best.json").is_file() else None
-    return RunFacts(folder, described["recipe"], described["dataset"], _state(folder, events), events, best)
+    described = read_description(folder)
+    lines, damaged = read_events(folder / "events.jsonl")
+    events = [event for _, event in lines]
+    state = _state(folder, events)
+    return RunFacts(folder, described["recipe"], described["dataset"], state, events, read_best(folder), damaged)
 
 
 def differences(runs: Sequence[RunFacts]) -> dict[str, list[str]]:
@@ -106,21 +109,10 @@ def require_value(runs: Sequence[RunFacts], value: str) -> None:
         )
 
 
-def _events(path: Path) -> list[dict[str, Any]]:
-    events = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            event = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # half a line, from a process that was killed or is writing
-        if isinstance(event, dict) and "step" in event:
-            events.append(event)
-    return events
-
-
 def _state(folder: Path, events: Sequence[Mapping[str, Any]]) -> str:
     notes = [event["event"] for event in events if "event" in event]
-    if (folder / "manifest.json").is_file():
+    if (folder / MANIFEST).exists():
+        read_manifest(folder)
         return "stopped early" if notes and notes[-1] == "stopped early" else "finished"
     if _is_held(folder / ".lock"):
         return "running"

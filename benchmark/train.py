@@ -57,28 +57,33 @@ def train(
     Returns:
         The run's manifest.
     """
-    from models.files import sha256_file
     from models.training.loop import fit
     from models.training.outside import Outside
-    from models.weights import weights_file
+    from models.weights import open_weights
+    from models.weights.listened import is_near
 
     cache = open_cache(dataset, "train", progress=decoding, announce=say)
     facts: dict[str, Any] = {"name": dataset.name, "digest": dataset.digest}
     if recipe.task == "daclip":
         facts["captioner"] = dataset.captions("train")[0]["captioner"]
-    elif daclip is not None:
-        facts["daclip_sha256"] = sha256_file(weights_file(daclip))
+    # Digested and loaded as one and the same, however often the file is replaced meanwhile.
+    listened = open_weights(daclip) if daclip is not None else None
+    if recipe.task != "daclip" and listened is not None:
+        facts["daclip_sha256"] = listened.digest
+        if not is_near(os.path.relpath(listened.path, out)) and fabric.is_global_zero:
+            say(f"{listened.path} does not lie beside {out}: later commands need it as --daclip")
     share = recipe.validation.held_out if recipe.validation else 0.0
     kept_out = [int(row) for row in held_out(cache, share=share)] if share else []
     if workers is None:
         workers = 1 if fabric.device.type == "cpu" else min(8, max((os.cpu_count() or 1) // fabric.world_size, 1))
     make = RECIPES.load(recipe.name)
     return fit(
-        lambda: make(recipe, daclip=daclip),
+        lambda: make(recipe, daclip=listened),
         lambda start: _batches(recipe, dataset, cache, fabric, start=start, exclude=kept_out, workers=workers),
         recipe,
         out,
         dataset=facts,
+        inputs=_inputs(recipe, dataset, share),
         tool=__version__,
         fabric=fabric,
         init=init,
@@ -161,6 +166,16 @@ def _validation(
         return lambda: validation_batches(source, size=settings.size, **shared)
     captions, context = _captions(dataset, split), _context_length(recipe)
     return lambda: daclip_validation(source, captions, image_size=recipe.patch_size, context_length=context, **shared)
+
+
+def _inputs(recipe: Recipe, dataset: Dataset, share: float) -> dict[str, str]:
+    """Return the digests of what a recipe reads beside the images: captions can change under the same images."""
+    if recipe.task != "daclip":
+        return {}
+    from models.files import sha256_json
+
+    read = ["train", *([recipe.validation.split] if recipe.validation and not share else [])]
+    return {f"captions_{split}_sha256": sha256_json(_captions(dataset, split)) for split in read}
 
 
 def _captions(dataset: Dataset, split: str) -> list[str]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from models.errors import UserError
-from models.files import sha256_file
-from models.weights import save_weights, weights_file
+from models.weights import OpenedWeights, open_weights, save_weights
 
 SCHEMA = 1
 
@@ -26,7 +25,8 @@ def save_run_weights(
     recipe: Mapping[str, object],
     dataset: Mapping[str, object],
     step: int,
-    daclip: Path | None = None,
+    daclip: Path | OpenedWeights | None = None,
+    daclip_sha256: str | None = None,
     sde: Mapping[str, object] | None = None,
     tool: str | None = None,
 ) -> None:
@@ -42,6 +42,7 @@ def save_run_weights(
         dataset: What it was trained on, e.g. `{"digest": ...}`.
         step: Number of steps done.
         daclip: Weights file or run of the DA-CLIP that the network was trained with.
+        daclip_sha256: Of the DA-CLIP that was loaded, when it is known; else the file is digested as it is now.
         sde: For diffusion networks, the settings of the process that they were trained on; sampling with others gives
             noise.
         tool: Version of the program; None to look up the installed one.
@@ -53,9 +54,9 @@ def save_run_weights(
         raise UserError(f"unknown task {task!r}: restoration or daclip")
     listened: dict[str, object] | None = None
     if daclip is not None:
-        file = weights_file(daclip)
+        opened = open_weights(daclip)
         # Relative, so that a folder of runs can be moved as a whole.
-        listened = {"file": os.path.relpath(file, path.parent), "sha256": sha256_file(file)}
+        listened = {"file": os.path.relpath(opened.path, path.parent), "sha256": daclip_sha256 or opened.digest}
     metadata = {
         "schema": SCHEMA,
         "task": task,

@@ -9,7 +9,7 @@ import click
 
 from benchmark.cli.sampler_options import chosen_sampling, sampler_options
 from models.errors import UserError
-from models.networks.find import find_network
+from models.networks.find import code_of, find_network
 
 BATCH_ON_GPU = 8
 
@@ -102,15 +102,22 @@ def command(
     from benchmark.cli.train import best_device
     from benchmark.progress import progress_bar
     from benchmark.restoring import Way, restore_files
+    from models.checkpoints.matching import doubt
     from models.loading import load_restorer, network_of
     from models.memory import parse_memory
+    from models.weights import open_weights
 
     memory = parse_memory(max_memory) if max_memory else None
+    opened = open_weights(weights) if weights is not None else None
     if network is None:
-        assert weights is not None
-        network = network_of(weights)
+        assert opened is not None
+        network = network_of(opened)
         click.echo(f"these are weights of {network}")
-    restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device(), sampling=sampling)
+    elif ":" in network:
+        click.echo(f"runs the code of {code_of(network)}", err=True)
+    if opened is not None and (sentence := doubt(opened)):
+        click.echo(sentence, err=True)
+    restorer = load_restorer(network, opened, daclip=daclip, device=device or best_device(), sampling=sampling)
     tiled = memory is not None or tile is not None
     way = Way(
         max_memory=memory,
@@ -121,7 +128,7 @@ def command(
         overwrite=overwrite,
     )
     folder = source.is_dir() or target.is_dir()
-    ledger = Ledger(jobs[0].out.parent, _settings(restorer, network, weights, daclip, way)) if folder else None
+    ledger = Ledger(jobs[0].out.parent, _settings(restorer, network, daclip, way)) if folder else None
     calls = restorer.nfe if restorer.card.sampler else 1
     with progress_bar("restore" if calls == 1 else "restore, network calls", len(jobs) * calls) as progress:
         tally = restore_files(
@@ -139,15 +146,14 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _settings(restorer: Any, network: str, weights: Path | None, daclip: Path | None, way: Any) -> dict[str, Any]:
+def _settings(restorer: Any, network: str, daclip: Path | None, way: Any) -> dict[str, Any]:
     """Return all that restored pixels depend on besides the image."""
     from benchmark.evaluation.cost import sampler_facts
-    from models.weights import weights_digest, weights_file
 
-    digests = [None if path is None else weights_digest(weights_file(path)) for path in (weights, daclip)]
     return {
         "network": network,
-        "weights": digests,
+        # A DA-CLIP that was not given is named by the weights, with its digest.
+        "weights": [restorer.weights_sha256, None if daclip is None else restorer.daclip_sha256],
         "sampler": sampler_facts(restorer),
         "seed": restorer.sampling.seed,
         "precision": way.precision,

@@ -36,6 +36,9 @@ def command(folders: tuple[Path, ...], compare: bool, plot: Path | None, value: 
 
     runs = find_runs(folders or (Path("runs"),))
     labels = _labels(runs)
+    for run in runs:
+        if run.damaged:
+            click.echo(f"{run.folder / 'events.jsonl'}: {run.damaged} damaged lines are left out", err=True)
     if as_json:
         click.echo(json.dumps([_summary(run) for run in runs], indent=2))
         return

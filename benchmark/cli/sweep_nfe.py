@@ -68,15 +68,14 @@ def command(
     from benchmark.progress import progress_bar
     from benchmark.report.nfe import nfe_figure, nfe_markdown
     from benchmark.sweep import CALLS, cells_of, first_pairs, sweep
-    from models.files import sha256_file, write_bytes, write_text
+    from models.files import write_bytes, write_text
     from models.loading import load_restorer
-    from models.weights import weights_file
 
     dataset = Dataset(data)
     restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device())
     cells = cells_of(restorer, samplers or tuple(SAMPLERS), calls or CALLS)
     images = sum(1 for _ in first_pairs(dataset, per_type))
-    method = {"title": card.title, "network": network, "weights_sha256": sha256_file(weights_file(weights))}
+    method = {"title": card.title, "network": network, "weights_sha256": restorer.weights_sha256}
     with progress_bar("sweep, images", images * len(cells)) as progress:
         found = sweep(
             restorer,

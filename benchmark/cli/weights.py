@@ -99,7 +99,7 @@ def _released(found: Description) -> str:
         return found.official.name
     files = [(card, file) for card in found.owners for file in card.files if file.sha256 == found.sha256]
     whose = [f"{card.title}, {file.name}{f' ({file.about})' if file.about else ''}" for card, file in files]
-    return "; ".join(whose) or "no file whose digest is known"
+    return "; ".join(whose) or found.doubt or "no file whose digest is known"
 
 
 def _facts(found: Description) -> dict[str, Any]:

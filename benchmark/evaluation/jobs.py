@@ -16,10 +16,10 @@ from benchmark.results import Result, read_per_image, result_path
 from benchmark.scores import Method
 from models.errors import UserError
 from models.files import read_json, sha256_bytes
-from models.loading import process_of
+from models.loading import network_of, process_of
 from models.networks import NETWORKS
 from models.networks.find import find_network, is_foreign
-from models.weights import read_metadata, weights_digest, weights_file
+from models.weights import open_weights, read_metadata, weights_digest, weights_file
 
 if TYPE_CHECKING:
     from models.networks import NetworkCard
@@ -57,7 +57,15 @@ def finished_runs(runs: Path, task: str) -> list[Path]:
     if not runs.is_dir():
         raise UserError(f"folder of runs not found: {runs}")
     folders = sorted(p for p in runs.iterdir() if (p / "manifest.json").is_file())
-    return [p for p in folders if read_metadata(p / "weights.safetensors").get("task") == task]
+    return [folder for folder in folders if _task_of(folder) == task]
+
+
+def _task_of(run: Path) -> str:
+    """Return what a run was trained for; one that does not say it would be left out in silence."""
+    task = open_weights(run).metadata.get("task")
+    if task is None:
+        raise UserError(f"{run / 'weights.safetensors'} does not say its task: it is damaged, or not of this run")
+    return task
 
 
 def find_jobs(
@@ -86,7 +94,8 @@ def find_jobs(
         given = None if where is None or str(where) == "none" else where
         found.append((_method_name(network, given), network, given))
     for run in finished_runs(runs, "restoration") if runs else []:
-        found.append((run.name, read_metadata(run / "weights.safetensors")["network"], run))
+        # What a run says is a name of the catalogue; code from outside is named on the command line alone.
+        found.append((run.name, network_of(run), run))
     order = list(NETWORKS)
     found.sort(key=lambda job: (order.index(job[1]) if job[1] in order else len(order), job[0]))
     jobs = [_job(*one, sampling) for one in found]

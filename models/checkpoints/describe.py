@@ -11,11 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from models.checkpoints.layouts import recognise
-from models.checkpoints.matching import owners
+from models.checkpoints.matching import doubt, owners
 from models.checkpoints.nesting import Checkpoint
 from models.checkpoints.official import OfficialFile, by_digest, defaults_of
 from models.networks import NetworkCard
-from models.weights import read_metadata, read_weights, weights_digest, weights_file
+from models.weights import OpenedWeights, open_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class Description:
         ours: Whether the metadata come from the file itself.
         official: The released file of DA-CLIP's authors that it is, byte for byte.
         owners: The networks of the catalogue that released exactly this file.
+        doubt: A sentence when it is as long as a released file and another, see `matching.doubt`.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Description:
     ours: bool
     official: OfficialFile | None
     owners: list[NetworkCard]
+    doubt: str | None = None
 
     @property
     def parameters(self) -> int:
@@ -63,17 +65,15 @@ def count(words: Iterable[str]) -> dict[str, int]:
     return dict(Counter(words))
 
 
-def describe(source: Path) -> Description:
+def describe(source: Path | OpenedWeights) -> Description:
     """Look into a weights file, ours or the authors', without running code found in it.
 
     Raises:
         UserError: The file is missing or damaged, asks for code to be run, or holds no tensors.
     """
-    path = weights_file(source)
-    checkpoint = read_weights(path)
-    metadata = read_metadata(path)
-    digest = weights_digest(path)
-    cards = owners(path)
+    opened = open_weights(source)
+    checkpoint, metadata = opened.checkpoint(), opened.metadata
+    path, digest, cards = opened.path, opened.digest, owners(opened)
     released = by_digest(digest)
     known = metadata or _known(checkpoint.state, released.name if released else path.name, cards)
     return Description(
@@ -84,6 +84,7 @@ def describe(source: Path) -> Description:
         ours=bool(metadata),
         official=released,
         owners=cards,
+        doubt=doubt(opened),
     )
 
 

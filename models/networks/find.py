@@ -80,6 +80,12 @@ def factory_of(name: str) -> Callable[[], Any]:
         UserError: The module cannot be imported, or holds no such function or class.
     """
     place, _, attribute = name.partition(":")
+    if place.partition(".")[0] in {*sys.stdlib_module_names, *sys.builtin_module_names}:
+        # Nothing in them makes a network; much in them waits for ever, or does what nobody wants.
+        raise UserError(
+            f"network {name!r}: {place} is a module of Python itself, which makes no networks; expected "
+            "package.module:factory of your own"
+        )
     try:
         with _current_folder():
             module = importlib.import_module(place)
@@ -104,6 +110,12 @@ def factory_of(name: str) -> Callable[[], Any]:
             "torch module"
         )
     return factory
+
+
+def code_of(name: str) -> str:
+    """Return where the code of a network from outside lies: what `package.module:factory` has imported."""
+    module = sys.modules.get(name.partition(":")[0])
+    return f"{name}, from {getattr(module, '__file__', None) or 'a module without a file'}"
 
 
 def declared(card: NetworkCard, module: nn.Module) -> NetworkCard:

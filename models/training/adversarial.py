@@ -17,6 +17,7 @@ from models.training.recipe import Recipe
 from models.training.restoration import RestorationTask
 from models.training.settings import Adversarial
 from models.training.task import Batch, Task, first_and_total
+from models.weights import OpenedWeights
 
 JUDGES: dict[str, Callable[[Tensor, Tensor], Verdict]] = {"wgan-gp": wasserstein, "relativistic": relativistic}
 
@@ -60,7 +61,7 @@ class AdversarialTask(RestorationTask):
 
     own_losses: ClassVar[tuple[str, ...]] = ("adversarial",)
 
-    def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
+    def __init__(self, recipe: Recipe, *, daclip: Path | OpenedWeights | None) -> None:
         super().__init__(recipe, daclip=daclip)
         if recipe.adversarial is None or "adversarial" not in recipe.losses:
             raise UserError(
@@ -169,6 +170,6 @@ def crops_at(images: Tensor, spots: list[list[tuple[int, int]]], *, size: int) -
     )
 
 
-def adversarial_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def adversarial_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a recipe with critics."""
     return AdversarialTask(recipe, daclip=daclip)

@@ -13,6 +13,7 @@ from models.errors import UserError
 from models.training.recipe import Recipe
 from models.training.restoration import RestorationTask
 from models.training.task import Batch, Task
+from models.weights import OpenedWeights
 
 
 class ContrastiveTask(RestorationTask):
@@ -36,7 +37,7 @@ class ContrastiveTask(RestorationTask):
 
     own_losses: ClassVar[tuple[str, ...]] = ("contrast",)
 
-    def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
+    def __init__(self, recipe: Recipe, *, daclip: Path | OpenedWeights | None) -> None:
         super().__init__(recipe, daclip=daclip)
         if "contrast" not in recipe.losses or len(recipe.stage_steps) > 1:
             raise UserError(f"recipe {recipe.name} needs losses.contrast and at most one of stage_steps")
@@ -55,6 +56,6 @@ class ContrastiveTask(RestorationTask):
         return loss + self._recipe.losses["contrast"] * contrast, {**terms, "contrast": contrast.detach()}
 
 
-def contrastive_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def contrastive_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a contrastive recipe."""
     return ContrastiveTask(recipe, daclip=daclip)

@@ -16,6 +16,7 @@ from models.errors import UserError, close_match
 from models.run_weights import save_run_weights
 from models.training.recipe import Recipe
 from models.training.task import Batch, Scores, Task, first_and_total
+from models.weights import OpenedWeights
 
 ARCH = ("clip", "pretrained", "official_init")
 LOSSES = ("contrastive", "multi-positive")
@@ -96,7 +97,7 @@ class DaClipTask:
         save_run_weights(path, task="daclip", network="daclip", state=self.trainable, arch=self.trainable.arch, **facts)
 
 
-def daclip_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def daclip_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a DA-CLIP recipe."""
     if daclip is not None:
         raise UserError("bench train daclip makes a DA-CLIP and takes none: leave --daclip away")

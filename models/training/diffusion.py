@@ -21,6 +21,7 @@ from models.training.restoration import save_restorer, take_daclip
 from models.training.scores import restoration_scores
 from models.training.settings import Diffusion
 from models.training.task import Batch, Scores, Task, first_and_total
+from models.weights import OpenedWeights
 
 LOSS = "optimum-path"
 
@@ -39,7 +40,7 @@ class DiffusionTask:
             takes none and one was.
     """
 
-    def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
+    def __init__(self, recipe: Recipe, *, daclip: Path | OpenedWeights | None) -> None:
         if recipe.loss != LOSS:
             raise UserError(f"recipe {recipe.name}: a diffusion network is trained with loss={LOSS}, not {recipe.loss}")
         card = NETWORKS[recipe.name]
@@ -85,6 +86,6 @@ class DiffusionTask:
         save_restorer(path, self.trainable, arch=self._arch, daclip=self._daclip, facts=facts)
 
 
-def diffusion_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def diffusion_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a diffusion recipe."""
     return DiffusionTask(recipe, daclip=daclip)

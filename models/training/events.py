@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.errors import UserError
 from models.files import write_text
+from models.run_records import read_events
 
 
 class EventLog:
@@ -20,19 +21,22 @@ class EventLog:
     Arguments:
         folder: The run folder.
         keep_until: Events of later steps are dropped; a resumed run will make them again.
+        say: Called with a sentence when lines of an earlier process are damaged.
         wandb: Project of Weights & Biases that gets the numbers too; None for none. The run has the folder's name.
 
     Raises:
         UserError: Weights & Biases is asked for and not installed.
     """
 
-    def __init__(self, folder: Path, *, keep_until: int, wandb: str | None = None) -> None:
+    def __init__(self, folder: Path, *, keep_until: int, say: Callable[[str], None], wandb: str | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._wandb: Any = _wandb_run(wandb, folder) if wandb is not None else None
         self._path = folder / "events.jsonl"
-        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
-        kept = [line for line in lines if (step := _step(line)) is not None and step <= keep_until]
+        lines, damaged = read_events(self._path)
+        if damaged:
+            say(f"{self._path} has {damaged} damaged lines, which are left out: their numbers are lost")
+        kept = [line for line, event in lines if event["step"] <= keep_until]
         write_text(self._path, "".join(f"{line}\n" for line in kept))
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=keep_until + 1)
 
@@ -69,11 +73,3 @@ def _wandb_run(project: str, folder: Path) -> Any:
     wandb: Any = importlib.import_module("wandb")
     # One folder is one run there as well, however often it is resumed.
     return wandb.init(project=project, name=folder.name, id=folder.name, resume="allow", dir=str(folder))
-
-
-def _step(line: str) -> int | None:
-    """Return the step of a line, or None for a line that a killed process left half written."""
-    try:
-        return int(json.loads(line)["step"])
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
-        return None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
-from models.files import read_json, sha256_file, single_writer, write_json, write_text
-from models.training.checkpoint import checkpoint_files
+from models.files import sha256_file, single_writer, write_sealed, write_text
+from models.run_records import DESCRIPTION, MANIFEST, read_best, read_description, read_manifest
+from models.training.checkpoint import checkpoint_files, remove_checkpoint
 from models.training.devices import make_fabric
 from models.training.outside import Outside
 from models.training.randomness import seed_everything
@@ -19,6 +20,7 @@ from models.training.run import Run
 from models.training.start import start_from
 from models.training.task import Batches, Task
 from models.training.together import on_first
+from models.weights import open_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -31,6 +33,7 @@ def fit(
     out: Path,
     *,
     dataset: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
     tool: str,
     device: str = "cpu",
     fabric: Fabric | None = None,
@@ -50,6 +53,7 @@ def fit(
         recipe: What to do.
         out: The run folder.
         dataset: What the data is (its digest), stored with the weights.
+        inputs: Digests of what else is read to make the batches (captions); the run goes on with no others.
         tool: Version of this project, stored with the weights.
         device: Where the task runs, when `fabric` is None.
         fabric: Devices and processes, launched; one process on `device` when None.
@@ -67,18 +71,21 @@ def fit(
     fabric = fabric or make_fabric(device=device, precision=recipe.precision)
     outside = outside or Outside()
     data = dict(dataset)
-    if init is not None:
-        data["init_sha256"] = on_first(fabric, lambda: _digest_of_start(init))
-    identity = {"recipe": recipe.model_dump(mode="json"), "dataset": data}
+    start = open_weights(init) if init is not None else None
+    if start is not None:
+        data["init_sha256"] = on_first(fabric, lambda: start.digest)
+    facts = {"recipe": recipe.model_dump(mode="json"), "dataset": data}
     with _writer(fabric, out):
+        known = dict(inputs or {}) if on_first(fabric, lambda: _records_inputs(out, inputs, outside)) else {}
+        identity = {**facts, **({"inputs": known} if known else {})}
         finished = on_first(fabric, lambda: _finished_run(out, identity))
         if finished is not None:
             outside.progress(finished["steps"], "")
             return finished
         seed_everything(recipe.seed)
         task = make_task()
-        if init is not None:
-            for line in start_from(getattr(task.trainable, "network", task.trainable), init, partial=partial):
+        if start is not None:
+            for line in start_from(getattr(task.trainable, "network", task.trainable), start, partial=partial):
                 if fabric.is_global_zero:
                     outside.say(line)
         run = Run(
@@ -87,8 +94,8 @@ def fit(
             out,
             fabric=fabric,
             outside=outside,
-            identity={"recipe": recipe.identity(), "dataset": data},
-            facts={**identity, "tool": tool},
+            identity={**identity, "recipe": recipe.identity()},
+            facts={**facts, "tool": tool},
             make_task=make_task,
         )
         # Only now that all could be made: a mistake in the recipe leaves nothing that its correction differs from.
@@ -105,27 +112,31 @@ def _writer(fabric: Fabric, out: Path) -> Iterator[None]:
         yield
 
 
-def _digest_of_start(init: Path) -> str:
-    from models.weights import weights_file
-
-    return sha256_file(weights_file(init))
+def _records_inputs(out: Path, inputs: Mapping[str, str] | None, outside: Outside) -> bool:
+    """Tell whether the run's identity holds its inputs: that of a run begun before they were does not."""
+    if not inputs or not (out / DESCRIPTION).is_file() or "inputs" in read_description(out):
+        return bool(inputs)
+    outside.say(f"{out} was begun by an earlier version, which did not record {', '.join(inputs)}: not compared")
+    return False
 
 
 def _finished_run(out: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the manifest of a run that has ended with its weights in place; refuse the folder of another run."""
-    if (out / "manifest.json").is_file():
-        manifest = read_json(out / "manifest.json", "run manifest")
+    if (out / MANIFEST).is_file():
+        manifest = read_manifest(out)
         _refuse_other(out, manifest["run"], identity)
         weights = out / "weights.safetensors"
         if weights.is_file() and sha256_file(weights) == manifest["weights_sha256"]:
             return manifest
-    if (out / "run.json").is_file():
-        _refuse_other(out, read_json(out / "run.json", "run description"), identity)
+    if (out / DESCRIPTION).is_file():
+        _refuse_other(out, read_description(out), identity)
+    # What is wrong with it is told before hours of training, not after.
+    read_best(out)
     return None
 
 
 def _describe(out: Path, recipe: Recipe, identity: Mapping[str, Any]) -> None:
-    write_json(out / "run.json", identity)
+    write_sealed(out / DESCRIPTION, identity)
     write_text(out / "recipe.yaml", recipe_yaml(recipe))
 
 
@@ -137,16 +148,19 @@ def _finish(out: Path, identity: Mapping[str, Any], *, steps: int, tool: str) ->
         "steps": steps,
         "tool": tool,
     }
-    write_json(out / "manifest.json", manifest)
+    if (out / "best.safetensors").is_file():
+        manifest["best_sha256"] = sha256_file(out / "best.safetensors")
+    write_sealed(out / MANIFEST, manifest)
     for file in checkpoint_files(out):
-        file.unlink()
+        remove_checkpoint(file)
     return manifest
 
 
 def _refuse_other(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for part in ("recipe", "dataset"):
-        for key in sorted({*found[part], *wanted[part]} - set(OPERATIONAL)):
-            there, here = found[part].get(key), wanted[part].get(key)
+    for part in ("recipe", "dataset", "inputs"):
+        mine, other = wanted.get(part, {}), found.get(part, {})
+        for key in sorted({*other, *mine} - set(OPERATIONAL)):
+            there, here = other.get(key), mine.get(key)
             if json.dumps(there, sort_keys=True) != json.dumps(here, sort_keys=True):
                 raise UserError(
                     f"{out} holds another run ({part} {key}: {there!r} there, {here!r} wanted): choose another --out, "

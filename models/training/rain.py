@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from models.training.recipe import Recipe
 from models.training.restoration import RestorationTask
 from models.training.task import Batch, Task
+from models.weights import OpenedWeights
 
 VISIBLE = 8 / 255
 """Rain is where it makes a pixel lighter by more than this, in any channel."""
@@ -45,6 +46,6 @@ class RainTask(RestorationTask):
         return loss, {**terms, **{name: value.detach() for name, value in found.items()}}
 
 
-def rain_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def rain_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a recipe with rain masks."""
     return RainTask(recipe, daclip=daclip)

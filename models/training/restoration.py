@@ -21,6 +21,7 @@ from models.training.losses import weighted_losses
 from models.training.recipe import Recipe
 from models.training.scores import restoration_scores
 from models.training.task import Batch, Scores, Task
+from models.weights import OpenedWeights
 
 
 class RestorationTask:
@@ -38,7 +39,7 @@ class RestorationTask:
     own_losses: ClassVar[tuple[str, ...]] = ()
     """Terms of the recipe's `losses` that this task computes itself."""
 
-    def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
+    def __init__(self, recipe: Recipe, *, daclip: Path | OpenedWeights | None) -> None:
         card = NETWORKS[recipe.name]
         listened = take_daclip(card, daclip)
         arch = dict(recipe.arch)
@@ -107,7 +108,12 @@ def _refuse_sizes(recipe: Recipe, padding: Padding) -> None:
 
 
 def save_restorer(
-    path: Path, restorer: Restorer, *, arch: Mapping[str, Any], daclip: Path | None, facts: Mapping[str, Any]
+    path: Path,
+    restorer: Restorer,
+    *,
+    arch: Mapping[str, Any],
+    daclip: Path | OpenedWeights | None,
+    facts: Mapping[str, Any],
 ) -> None:
     """Write the weights of a restorer's network, and the process of one that is sampled, without its DA-CLIP.
 
@@ -125,12 +131,13 @@ def save_restorer(
         state=restorer.network,
         arch=arch,
         daclip=daclip,
+        daclip_sha256=restorer.daclip_sha256,
         sde=restorer.sde.settings() if restorer.card.sampler else None,
         **facts,
     )
 
 
-def take_daclip(card: NetworkCard, daclip: Path | None) -> DaClip | None:
+def take_daclip(card: NetworkCard, daclip: Path | OpenedWeights | None) -> DaClip | None:
     """Load the DA-CLIP that a network is trained with, or return None for a network that takes none.
 
     Raises:
@@ -143,6 +150,6 @@ def take_daclip(card: NetworkCard, daclip: Path | None) -> DaClip | None:
     return load_daclip(daclip) if daclip is not None else None
 
 
-def restoration_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def restoration_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a restoration recipe."""
     return RestorationTask(recipe, daclip=daclip)

@@ -17,6 +17,7 @@ from models.training.losses.structure import gradient, ssim, total_variation
 from models.training.recipe import Recipe
 from models.training.restoration import RestorationTask
 from models.training.task import Batch, Task
+from models.weights import OpenedWeights
 
 BRIGHTEST = 0.1
 """How much the illumination of a decomposition is drawn to the brightest channel."""
@@ -68,7 +69,7 @@ class RetinexTask(RestorationTask):
 
     own_losses: ClassVar[tuple[str, ...]] = ("smoothness",)
 
-    def __init__(self, recipe: Recipe, *, daclip: Path | None) -> None:
+    def __init__(self, recipe: Recipe, *, daclip: Path | OpenedWeights | None) -> None:
         super().__init__(recipe, daclip=daclip)
         if len(recipe.stage_steps) != 2:
             raise UserError(
@@ -124,6 +125,6 @@ class RetinexTask(RestorationTask):
             return self._net.model_Decom_low(degraded)
 
 
-def retinex_task(recipe: Recipe, *, daclip: Path | None = None) -> Task:
+def retinex_task(recipe: Recipe, *, daclip: Path | OpenedWeights | None = None) -> Task:
     """Make the task of a recipe with three stages."""
     return RetinexTask(recipe, daclip=daclip)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from models.errors import UserError
-from models.files import write_json
+from models.files import write_json, write_sealed
+from models.run_records import BEST
 from models.training.clock import Clock, machine
 from models.training.ema import MovingAverage
 from models.training.events import EventLog
@@ -93,7 +94,7 @@ class Run:
             start = self._memory.resume(self.out, say=self.outside.say if self.fabric.is_global_zero else _silent)
             log = None
             if self.fabric.is_global_zero:
-                log = EventLog(self.out, keep_until=start, wandb=self.outside.wandb)
+                log = EventLog(self.out, keep_until=start, say=self.outside.say, wandb=self.outside.wandb)
                 log.note(
                     start, "resumed" if start else "started", **machine(self.fabric), parameters=self._stepper.size
                 )
@@ -208,7 +209,7 @@ class Run:
                 log.show(done, f"restored/{number}", image[None])
             if best:
                 log.note(done, "best", score=self._best.value)
-                write_json(self.out / "best.json", {"step": done, "score": self._best.value, "scores": result.numbers})
+                write_sealed(self.out / BEST, {"step": done, "score": self._best.value, "scores": result.numbers})
         if self._best.exhausted and done < self.recipe.steps:
             best_step = self._best.step
             if log is not None:

@@ -14,17 +14,19 @@ from train_data import command
 from benchmark.report.curves import curves_figure
 from benchmark.runs import differences, find_runs, read_run
 from models.errors import UserError
-from models.files import single_writer, write_json, write_text
+from models.files import single_writer, write_json, write_sealed, write_text
 
 
 def made_run(folder: Path, *, seed: int, losses: list[float], finished: bool, note: str = "started") -> Path:
     recipe = {"name": "nafnet", "preset": "demo", "steps": 10, "seed": seed, "optimizer": {"lr": 0.1 * (seed + 1)}}
-    write_json(folder / "run.json", {"recipe": recipe, "dataset": {"name": "demo", "digest": "x"}})
+    described = {"recipe": recipe, "dataset": {"name": "demo", "digest": "x"}}
+    write_sealed(folder / "run.json", described)
     lines = [{"step": 0, "event": note, "processes": 2}]
     lines += [{"step": n + 1, "loss": loss, "images_per_second": 5.0} for n, loss in enumerate(losses)]
     write_text(folder / "events.jsonl", "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 3, "lo')
     if finished:
-        write_json(folder / "manifest.json", {"steps": len(losses)})
+        manifest = {"schema": 1, "run": described, "weights_sha256": "0" * 64, "steps": len(losses), "tool": "1"}
+        write_sealed(folder / "manifest.json", manifest)
     return folder
 
 
@@ -37,7 +39,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_runs_are_listed_with_state_and_numbers(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_json(runs / "a" / "best.json", {"step": 2, "score": 21.5})
+    write_sealed(runs / "a" / "best.json", {"step": 2, "score": 21.5, "scores": {"psnr": 21.5}})
     assert command("runs", str(runs)) == 0
     head, first, second = capsys.readouterr().out.splitlines()
     assert head.split() == ["run", "recipe", "data", "state", "step", "loss", "best", "images/s"]

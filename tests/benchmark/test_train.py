@@ -8,8 +8,10 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from train_data import NAFNET, command, events, finish, losses, make_dataset, start
+from train_data import DACLIP, NAFNET, command, events, finish, losses, make_dataset, start
 
 from benchmark.batches import held_out
 from benchmark.cache import open_cache
@@ -159,3 +161,20 @@ def test_a_signal_ends_with_its_status_and_says_how_to_go_on(
     assert finish(start(*arguments, "--out", str(tmp_path / "whole")))[0] == 0
     files = [tmp_path / kind / "weights.safetensors" for kind in ("run", "whole")]
     assert sha256_file(files[0]) == sha256_file(files[1])
+
+
+def test_new_captions_under_the_same_folder_are_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, out = make_dataset(tmp_path / "data"), tmp_path / "daclip"
+    train = ("train", "daclip", "--data", str(data), "--out", str(out), "--max-steps", "1", *DACLIP)
+    assert command(*train) == 0
+    before = (out / "weights.safetensors").read_bytes()
+    assert command(*train) == 0
+    assert "captions_train_sha256" in json.loads((out / "manifest.json").read_text())["run"]["inputs"]
+    for file in (data / "captions").rglob("train.parquet"):
+        table = pq.read_table(file)
+        other = pa.array([f"{text}, seen from above" for text in table["caption"].to_pylist()])
+        pq.write_table(table.set_column(table.schema.get_field_index("caption"), "caption", other), file)
+    capsys.readouterr()
+    assert command(*train) == 2
+    assert "captions_train_sha256" in capsys.readouterr().err
+    assert (out / "weights.safetensors").read_bytes() == before

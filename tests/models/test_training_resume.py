@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import time
 from functools import partial
@@ -14,8 +15,10 @@ import torch
 from training_runs import run, run_in_child, tiny_recipe
 
 from models.errors import UserError
-from models.files import sha256_file
+from models.files import sha256_file, write_json
+from models.run_records import read_description
 from models.training.checkpoint import checkpoint_files, write_checkpoint
+from models.training.outside import Outside
 from models.training.recipe import Recipe
 
 WITH_ALL = ("ema={decay: 0.9, every: 2}", "clip_norm=0.5", "schedule.warmup_steps=3", "save_every=3", "keep=2")
@@ -100,9 +103,79 @@ def test_a_kill_inside_a_save_leaves_the_checkpoint_before(tmp_path: Path) -> No
     assert not list(out.glob(".checkpoint-*"))
 
 
-def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path) -> None:
-    from models.training.outside import Outside
+def test_a_full_disk_leaves_the_checkpoint_before_and_says_so(tmp_path: Path) -> None:
+    recipe, out, said = small("nafnet"), tmp_path / "full", tmp_path / "said"
+    run(recipe, tmp_path / "whole")
 
+    def fill(done: int) -> None:
+        if done == 4:
+            # The limit on the size of a file makes writing fail as a full disk does, at a place of our choosing.
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    child = os.fork()
+    if child == 0:
+        try:
+            run(recipe, out, outside=Outside(progress=lambda done, note: fill(done)))
+        except UserError as error:
+            said.write_text(str(error))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert "checkpoint-000000006.pt could not be written" in said.read_text()
+    assert "make room on the disk" in said.read_text()
+    assert [file.name for file in checkpoint_files(out)] == ["checkpoint-000000003.pt"]
+    assert [file.name for file in sorted(out.glob("*checkpoint-*"))] == [
+        "checkpoint-000000003.json",
+        "checkpoint-000000003.pt",
+    ]
+    run(recipe, out)
+    assert digest(out) == digest(tmp_path / "whole")
+
+
+def test_a_kill_between_digest_and_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
+    recipe, out = small("nafnet"), tmp_path / "killed"
+    run(recipe, tmp_path / "whole")
+
+    def patch() -> None:
+        replace = os.replace
+
+        def dies(source: Path, target: Path) -> None:
+            if Path(target).name == "checkpoint-000000006.pt":
+                die()
+            replace(source, target)
+
+        os.replace = dies
+
+    assert run_in_child(recipe, out, before=patch) == -signal.SIGKILL
+    assert (out / "checkpoint-000000006.json").exists()
+    assert [file.name for file in checkpoint_files(out)] == ["checkpoint-000000003.pt"]
+    run(recipe, out)
+    assert digest(out) == digest(tmp_path / "whole")
+    assert not list(out.glob("*checkpoint-*"))
+
+
+def test_a_run_begun_with_other_inputs_is_another_run(tmp_path: Path) -> None:
+    recipe, said = small("nafnet"), []
+    assert run_in_child(recipe, tmp_path / "a", at_step=at(5), inputs={"captions_train_sha256": "1"}) == -signal.SIGKILL
+    with pytest.raises(UserError, match=r"another run \(inputs captions_train_sha256: '1' there, '2' wanted\)"):
+        run(recipe, tmp_path / "a", inputs={"captions_train_sha256": "2"})
+    manifest = run(recipe, tmp_path / "a", inputs={"captions_train_sha256": "1"})
+    assert manifest["run"]["inputs"] == {"captions_train_sha256": "1"}
+    run(recipe, tmp_path / "whole")
+    assert digest(tmp_path / "a") == digest(tmp_path / "whole")  # the weights say what they said before
+    # A run that an earlier version began goes on, and it is said what is not compared.
+    assert run_in_child(recipe, tmp_path / "b", at_step=at(5)) == -signal.SIGKILL
+    described = read_description(tmp_path / "b")
+    write_json(tmp_path / "b" / "run.json", described)
+    outside = Outside(say=said.append)
+    run(recipe, tmp_path / "b", inputs={"captions_train_sha256": "1"}, outside=outside)
+    assert digest(tmp_path / "b") == digest(tmp_path / "whole")
+    assert any("did not record captions_train_sha256" in sentence for sentence in said)
+    assert not any("checkpoint" in sentence for sentence in said)
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path) -> None:
     recipe, said, out = small("nafnet"), [], tmp_path / "killed"
     run(recipe, tmp_path / "whole")
     run_in_child(recipe, out, at_step=at(8))

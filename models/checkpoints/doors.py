@@ -85,11 +85,12 @@ def mapped(handle: BinaryIO, path: Path) -> mmap.mmap:
     """Map an open file into memory: nothing of it is read before it is used, and what is written there stays there.
 
     Raises:
-        UserError: It is empty, or cannot be mapped.
+        UserError: It cannot be mapped.
+        Damaged: It is empty.
     """
     size = length(handle)
     if not size:
-        raise UserError(f"{path} is empty: download it again")
+        raise Damaged("it is empty")
     try:
         return mmap.mmap(handle.fileno(), size, access=mmap.ACCESS_COPY)
     except (OSError, ValueError, MemoryError) as error:

@@ -209,7 +209,7 @@ def _extend(target: Any, items: list[Any]) -> None:
 
 
 def _build(value: Any, state: Any, build: Any) -> None:
-    if isinstance(value, dict):
+    if type(value) in (dict, OrderedDict):
         return  # attributes beside the entries, such as torch's versions of layers
     if isinstance(value, argparse.Namespace):
         if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):

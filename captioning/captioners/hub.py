@@ -15,6 +15,7 @@ from transformers.utils import logging
 from captioning.captioners.contract import CleanImage
 from captioning.captioners.margins import MarginRecorder
 from captioning.captioners.model_files import find_model
+from captioning.captioners.stored_weights import check_files
 from models.errors import UserError
 from models.files import read_json
 from models.images import decode
@@ -96,10 +97,11 @@ class HubCaptioner:
         """Read the model into memory; further calls do nothing.
 
         Raises:
-            UserError: transformers refuses the files; its reason is told.
+            UserError: The files are damaged or contain code, or transformers refuses them; the reason is told.
         """
         if self._model is not None:
             return
+        check_files(self._folder)
         logging.disable_progress_bar()  # it would write into ours
         try:
             self._image_processor: Any = AutoImageProcessor.from_pretrained(self._folder, local_files_only=True)

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from captioning.captioners.stored_weights import check_files
 from models.errors import UserError
 from models.files import sha256_file, sha256_json
 
@@ -56,14 +55,12 @@ def find_model(weights: str, *, revision: str | None = None) -> ModelFiles:
                 f"captioner folder {folder} is missing {', '.join(missing)}: save a captioning model with "
                 "save_pretrained there, or fetch one with 'hf download NAME --local-dir FOLDER'"
             )
-        check_files(folder)
         return ModelFiles(folder, _digest(folder))
     try:
         cached = try_to_load_from_cache(weights, "config.json", revision=revision)
     except HFValidationError:
         raise UserError(f"{weights!r} is neither a folder nor a model's name on the hub (OWNER/NAME)") from None
     if isinstance(cached, str) and not _missing(Path(cached).parent):
-        check_files(Path(cached).parent)
         return ModelFiles(Path(cached).parent, Path(cached).parent.name)
     if not _hub_answers():
         what = "only in part in" if isinstance(cached, str) else "not in"
@@ -77,7 +74,6 @@ def find_model(weights: str, *, revision: str | None = None) -> ModelFiles:
         raise UserError(_how_to_get(weights, revision, str(error).strip().splitlines()[0])) from None
     if missing := _missing(folder):
         raise UserError(f"{weights} on the hub is missing {', '.join(missing)}: choose another captioner")
-    check_files(folder)
     return ModelFiles(folder, folder.name)
 
 

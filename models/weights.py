@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.checkpoints.reading import Checkpoint, is_safetensors, missing_parts, read_checkpoint
+from models.checkpoints.reading import Checkpoint, is_safetensors, missing_parts, read_checkpoint, safetensors_metadata
 from models.errors import UserError
 from models.files import atomic_path, sha256_file, sha256_json
 from models.networks import NETWORKS
@@ -137,11 +137,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise UserError(f"weights not found: {path}")
     if not is_safetensors(path):
         return {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {}).get("bench", "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise UserError(f"not a whole safetensors file: {path} ({error})") from None
+    return safetensors_metadata(path)
 
 
 def load_into(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:

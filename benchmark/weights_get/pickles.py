@@ -131,7 +131,7 @@ class _Script:
         if name.removeprefix("torch.") in STORAGES:
             return name.removeprefix("torch.")
         if name == "collections.OrderedDict":
-            return Maker(lambda arguments: OrderedDict())
+            return Maker(_ordered)
         if name.startswith("torch.jit._pickle.build_"):
             return Maker(_list)
         raise ForeignName(name)
@@ -151,6 +151,12 @@ class _Script:
         if self.storages[key].dtype != dtype:
             raise Damaged(f"the storage {key[:40]!a} in it has two kinds of numbers")
         return self.storages[key]
+
+
+def _ordered(arguments: tuple[Any, ...]) -> OrderedDict[Any, Any]:
+    if arguments:
+        raise Damaged("a dictionary in it is none")
+    return OrderedDict()
 
 
 def _list(arguments: tuple[Any, ...]) -> list[Any]:

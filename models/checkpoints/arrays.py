@@ -36,9 +36,9 @@ def read_array(data: bytes) -> np.ndarray:
     count = math.prod(shape)
     if count * dtype.itemsize != len(data) - stream.tell() or math.prod(max(1, one) for one in shape) > MOST:
         raise Damaged(f"an array of shape {shape} in it has not the bytes of its shape"[:200])
-    flat = np.frombuffer(data, dtype, count, stream.tell()) if count else np.empty(0, dtype)
     # A copy, as what lies in bytes cannot be written to.
-    return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
+    flat = np.frombuffer(data, dtype, count, stream.tell()).copy() if count else np.empty(0, dtype)
+    return flat.reshape(shape[::-1]).transpose() if fortran else flat.reshape(shape)
 
 
 def read_arrays(handle: BinaryIO) -> dict[str, np.ndarray]:

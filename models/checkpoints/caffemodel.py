@@ -149,7 +149,11 @@ def _blob(data: memoryview) -> Tensor:
                 raise DamagedMessage("a tensor of it has numbers of two kinds")
             kind = _DATA[number]
             numbers += value
-    array = np.frombuffer(numbers, kind or np.float32).astype(np.float32)
+    try:
+        with np.errstate(over="raise"):
+            array = np.frombuffer(numbers, kind or np.float32).astype(np.float32)
+    except FloatingPointError:
+        raise DamagedMessage("a number of it is too large for a tensor of float32") from None
     shape = [len(array)] if shape is None else shape
     if math.prod(shape) != len(array) or max(shape, default=0) > _LARGEST:
         sizes = "x".join(str(size) for size in shape[:8])

@@ -27,6 +27,11 @@ class _Unpacked(io.RawIOBase):
         self._stream = gzip.GzipFile(fileobj=handle)
         self._left = max(SPARE, RATIO * length(handle))
 
+    def drain(self) -> None:
+        """Read to the end: the checksum over everything comes last."""
+        while self.read(1 << 20):
+            pass
+
     def read(self, size: int = -1, /) -> bytes:
         # One byte more than is left shows that there is more.
         data = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
@@ -49,7 +54,8 @@ def read_members(handle: BinaryIO, path: Path, *, wanted: tuple[str, ...]) -> di
     """
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=_Unpacked(handle), mode="r|") as archive:  # pyright: ignore[reportArgumentType]
+        unpacked = _Unpacked(handle)
+        with tarfile.open(fileobj=unpacked, mode="r|") as archive:  # pyright: ignore[reportArgumentType]
             for number, member in enumerate(archive):
                 if number == MOST:
                     raise Damaged(f"it has more than {MOST} members")
@@ -58,6 +64,7 @@ def read_members(handle: BinaryIO, path: Path, *, wanted: tuple[str, ...]) -> di
                 if member.name in found:
                     raise Damaged("two of its members have one name")
                 found[member.name] = _bytes(archive, member) if PurePosixPath(member.name).suffix in wanted else b""
+        unpacked.drain()
     except Exception as error:  # broken archives can raise nearly anything
         reason = str(error)[:200] or type(error).__name__
         raise UserError(f"not a whole npm package: {path} ({reason}): download it again") from None

@@ -107,6 +107,8 @@ def _read(file: Path, most: int | None = None) -> bytes:
 
 def _beside(file: Path) -> Files:
     def read(name: str) -> bytes:
+        if len(name) > 255:
+            raise Damaged("the name of a shard has more than 255 letters")
         place = below(file.parent, name, what=f"shard that {file} names")
         if not place.is_file():
             raise UserError(f"{file} needs {name}, which is not beside it: download it again")

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 import torch
 from container_trials import refused_or_data
-from test_caffemodel import BIAS, WEIGHT, blob, field, new_layer, number, old_layer
+from test_caffemodel import (  # pyright: ignore[reportMissingImports]
+    BIAS,
+    WEIGHT,
+    blob,
+    field,
+    new_layer,
+    number,
+    old_layer,
+)
 from trials import Tally, counts, flips
 
 from models.checkpoints.caffemodel import is_caffemodel, read_caffemodel

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from models.checkpoints.doors import regular_file
+from models.checkpoints.doors import content, regular_file
 from models.checkpoints.reading import read_content
 from models.checkpoints.safetensors_files import read_header
 from models.errors import UserError
-from models.files import read_json
+from models.files import parse_json
 
 INDEX = ".index.json"
 WEIGHTS = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin", f"pytorch_model.bin{INDEX}")
@@ -27,8 +28,7 @@ def check_files(folder: Path) -> None:
         UserError: A file is damaged, is no ordinary file, contains code, or lies outside of the folder.
     """
     for file in sorted(folder.glob("*config.json")):
-        _ordinary(file)
-        read_json(file, "configuration of the captioner")
+        _object(file, "configuration of the captioner")
     for file in weights_in(folder):
         try:
             if file.suffix == ".safetensors":
@@ -51,8 +51,7 @@ def weights_in(folder: Path) -> list[Path]:
         return []
     if not first.name.endswith(INDEX):
         return [first]
-    _ordinary(first)
-    places = read_json(first, "index of the captioner's weights").get("weight_map")
+    places = _object(first, "index of the captioner's weights").get("weight_map")
     ending = Path(first.name.removesuffix(INDEX)).suffix
     names = list(places.values()) if isinstance(places, dict) else []
     if not names or not all(_beside(name, ending) for name in names):
@@ -64,6 +63,6 @@ def _beside(name: object, ending: str) -> bool:
     return isinstance(name, str) and PurePosixPath(name).name == name and name.isprintable() and name.endswith(ending)
 
 
-def _ordinary(file: Path) -> None:
-    with regular_file(file, what="captioner"):
-        pass
+def _object(file: Path, what: str) -> dict[str, Any]:
+    with regular_file(file, what=what) as handle:
+        return parse_json(content(handle, file), f"{what} {file}")

@@ -40,18 +40,26 @@ def regular_file(path: Path, *, what: str = "weights") -> Iterator[BinaryIO]:
         UserError: There is no such file, it may not be read, or it is something else than a file.
     """
     try:
+        # A device may do something when it is opened; what was put in its place since then shows afterwards.
+        _check_kind(os.stat(path).st_mode, path, what)
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{what} not found: {path}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UserError(f"{path} cannot be read ({reason}): give the file of the {what}") from None
-    with open(number, "rb") as handle:
-        mode = os.fstat(number).st_mode
-        if not stat.S_ISREG(mode):
-            kind = _KINDS.get(stat.S_IFMT(mode), "no ordinary file")
-            raise UserError(f"{path} is {kind}: give the file of the {what} itself")
-        yield handle
+    try:
+        _check_kind(os.fstat(number).st_mode, path, what)
+        with open(number, "rb", closefd=False) as handle:
+            yield handle
+    finally:
+        os.close(number)
+
+
+def _check_kind(mode: int, path: Path, what: str) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "no ordinary file")
+        raise UserError(f"{path} is {kind}: give the file of the {what} itself")
 
 
 def length(handle: BinaryIO) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoints.doors import Damaged as Damaged
+from models.checkpoints.doors import length, start_of
 from models.checkpoints.doors import regular_file as regular_file
-from models.checkpoints.doors import start_of
 from models.checkpoints.nesting import NESTING as NESTING
 from models.checkpoints.nesting import Checkpoint as Checkpoint
 from models.checkpoints.nesting import tensor_bytes as tensor_bytes
@@ -75,7 +75,7 @@ def read_content(path: Path) -> Any:
         UserError: The file is missing or damaged, is something else, or asks for code to be run.
     """
     with regular_file(path) as handle:
-        start = handle.read(64)
+        start = handle.read(min(64, length(handle)))
         for begin, what in MISTAKEN.items():
             if start.lstrip().startswith(begin):
                 raise UserError(f"{path} is {what}, not weights: download the file itself")

@@ -119,6 +119,8 @@ def _read_parts(folder: Path, parts: Sequence[str], nesting: Sequence[str]) -> C
 
 
 def _begins_safely(start: bytes, path: Path) -> bool:
+    if start[4:9] == b"\0\0\0\0{":
+        return True  # even where the length of its header begins like a pickle: 640 does
     if start[:2] in (b"PK", b"\x80\x02"):
         return False
     return start[8:9] == b"{" or path.suffix == ".safetensors"

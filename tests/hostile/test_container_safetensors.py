@@ -169,3 +169,12 @@ def test_clean_files_are_read_as_the_library_reads_them(tmp_path: Path) -> None:
     assert list(found) == list(wanted)
     assert all(found[key].dtype == wanted[key].dtype and torch.equal(found[key], wanted[key]) for key in wanted)
     assert safetensors_metadata(tmp_path / "net.safetensors") == {"network": "nafnet"}
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "net.weights"
+    content = json.dumps({"a": GOOD}).encode().ljust(640)
+    path.write_bytes(file(content))
+    assert path.read_bytes()[:2] == b"\x80\x02"
+    assert is_safetensors(path)
+    assert read_checkpoint(path).state["a"].shape == (2, 3)

@@ -66,7 +66,7 @@ def read_members(handle: BinaryIO, path: Path, *, wanted: tuple[str, ...]) -> di
                 found[member.name] = _bytes(archive, member) if PurePosixPath(member.name).suffix in wanted else b""
         unpacked.drain()
     except Exception as error:  # broken archives can raise nearly anything
-        reason = str(error)[:200] or type(error).__name__
+        reason = str(error)[:200] if str(error).isprintable() and str(error) else type(error).__name__
         raise UserError(f"not a whole npm package: {path} ({reason}): download it again") from None
     return found
 

@@ -9,22 +9,16 @@ from __future__ import annotations
 import argparse
 import pickletools
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from models.checkpoints.doors import Damaged
+from models.checkpoints.unfolding import ATOMS, check_unfolded
 
 STEPS = 3_000_000
 """How many operations a pickle may have: a checkpoint has 30 or so for a tensor."""
 
-DEEPEST = 64
-"""How many containers may lie in one another."""
-
-UNFOLDED = 5_000_000
-"""How many values a pickle may hold when those that lie in several places are counted in each."""
-
-_ATOMS = (str, int, float, bool, bytes, type(None))
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
 _VALUES = {"BININT", "BININT1", "BININT2", "BINFLOAT", "LONG1", "LONG4", "BINUNICODE", "SHORT_BINUNICODE"}
@@ -44,7 +38,7 @@ class ForeignName(Damaged):
     """A pickle asks for a function or a class that is not needed for data."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"it asks for {name[:200]}")
+        super().__init__(f"it asks for {name[:200] if name.isprintable() else ascii(name[:200])}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +71,7 @@ def load(
         Damaged: It is no pickle, is cut off, asks for what is not data, or unfolds to too much.
     """
     value = _Interpreter(names, stored, build).run(stream)
-    _unfold(value, {}, 0)
+    check_unfolded(value)
     return value
 
 
@@ -197,7 +191,7 @@ def hashable(key: Any) -> Any:
 
     Tuples of tuples are refused: their hash can take for ever.
     """
-    if isinstance(key, _ATOMS) or (type(key) is tuple and all(isinstance(part, _ATOMS) for part in key)):
+    if isinstance(key, ATOMS) or (type(key) is tuple and all(isinstance(part, ATOMS) for part in key)):
         return key
     raise Damaged(f"a key in it is a {type(key).__name__}")
 
@@ -228,27 +222,3 @@ def _old_text(text: str) -> str | bytes:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data
-
-
-def _unfold(value: Any, known: dict[int, tuple[int, int] | None], depth: int) -> tuple[int, int]:
-    """Return how many values one holds, and how deep they lie; each container is looked at once."""
-    parts: Any = ()
-    if isinstance(value, Mapping):
-        parts = value.values()
-    elif isinstance(value, list | tuple):
-        parts = value
-    elif isinstance(value, argparse.Namespace):
-        parts = vars(value).values()
-    else:
-        return 1, 0
-    found = known.get(id(value), (0, 0))
-    if found is None or depth > DEEPEST:
-        raise Damaged("it holds itself" if found is None else "it is nested too deeply")
-    if found == (0, 0):
-        known[id(value)] = None
-        inner = [_unfold(part, known, depth + 1) for part in parts if not isinstance(part, _ATOMS)]
-        found = 1 + len(parts) + sum(size for size, _ in inner), 1 + max((height for _, height in inner), default=0)
-        if found[0] > UNFOLDED or found[1] > DEEPEST:
-            raise Damaged("it unfolds to far more than it is")
-        known[id(value)] = found
-    return found

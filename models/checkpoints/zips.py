@@ -74,7 +74,8 @@ def members(handle: BinaryIO) -> dict[str, Member]:
         with zipfile.ZipFile(_Bounded(handle)) as archive:
             entries = archive.infolist()
     except Exception as error:  # a broken directory can raise nearly anything
-        raise Damaged(f"it is no whole zip archive ({str(error)[:100] or type(error).__name__})") from None
+        reason = str(error)[:100] if str(error).isprintable() and str(error) else type(error).__name__
+        raise Damaged(f"it is no whole zip archive ({reason})") from None
     found: dict[str, Member] = {}
     for entry in entries:
         if entry.filename in found:

@@ -114,6 +114,7 @@ def pickles() -> Iterator[tuple[str, bytes]]:
     outside = many(text("storage"), named("torch.FloatStorage"), text("../../x"), text("cpu"), number(4))
     ways = {
         "STACK_GLOBAL": text("canary") + text("load") + b"\x93)R",
+        "STACK_GLOBAL of unseen letters": text("canary\n\x1b[31m") + text("\u202eload\n") + b"\x93)R",
         "STACK_GLOBAL of numbers": number(1) + number(2) + b"\x93)R",
         "STACK_GLOBAL of a path": text("os") + text("path.os.system") + b"\x93)R",
         "INST": b"(icanary\nload\n",

@@ -14,7 +14,7 @@ from models.errors import UserError
 SPARE, RATIO = 64 << 20, 16
 """What an archive may unpack to: so many bytes, or so many times its own length."""
 
-MOST = 10_000
+MOST = 2_000
 """How many members an archive may have."""
 
 

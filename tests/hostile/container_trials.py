@@ -74,7 +74,7 @@ def refused_or_data(
             found = attempt()
     except UserError as error:
         said = str(error)
-        tally.case(name, path.name in said and "\n" not in said and len(said) < 1500, f"said {said[:300]!r}")
+        tally.case(name, path.name in said and said.isprintable() and len(said) < 1500, f"said {said[:300]!r}")
         return True
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):

@@ -201,11 +201,11 @@ def test_packages_are_read_in_memory_and_only_their_files(tmp_path: Path) -> Non
     odd["a sparse shard"] = package([*less, (sparse, b"")])
     odd["a shard twice"] = package([*good, member(shard, b"x")])
     odd["a shard elsewhere"] = package([*less, member("../group1-shard1of2.bin", files["group1-shard1of2.bin"])])
-    odd["20,000 members"] = package([member(f"a{i}") for i in range(20_000)] + good)
+    odd["2,100 members"] = package([member(f"a{i}") for i in range(2_100)] + good)
     whole = package(good)
     odd["cut"] = whole[:-30]
     odd["no tar"] = gzip.compress(b"x" * 10_000)
-    odd["a bomb"] = gzip.compress(gzip.decompress(whole)[:-1024] + bytes(90_000_000))
+    odd["a bomb"] = gzip.compress(gzip.decompress(whole)[:-1024] + bytes(70_000_000), 1)
     header = bytearray(gzip.decompress(whole))
     header[124:136] = b"\x80" + (2**80).to_bytes(11, "big")
     odd["a member of 2**80 bytes"] = gzip.compress(bytes(header))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from models.checkpoints.arrays import NoNumbers, is_npy, read_array, read_arrays
+from models.checkpoints.doors import Damaged, content, regular_file
 from models.errors import UserError
 
 
@@ -45,9 +45,12 @@ def stored_kernels(file: str | None, *, channels: bool = False) -> tuple[np.ndar
 def _read(path: Path, size: int, modified: int, channels: bool) -> tuple[np.ndarray, ...]:
     """Read and check the file; size and time of change are part of the cache's key."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
-    except (ValueError, OSError, EOFError, MemoryError, zlib.error, NotImplementedError, zipfile.BadZipFile) as error:
+        with regular_file(path, what="file of kernels") as handle:
+            one = is_npy(handle)
+            arrays = [read_array(content(handle, path))] if one else list(read_arrays(handle).values())
+    except NoNumbers as error:
+        raise UserError(f"the kernels of {path} must hold finite numbers of at least 0 ({error})") from None
+    except (Damaged, OSError) as error:
         raise UserError(f"{path} is no .npz or .npy file of plain arrays ({error})") from None
     rank = 3 if channels else 2
     kernels = [kernel for array in arrays for kernel in (array if array.ndim == rank + 1 else (array,))]

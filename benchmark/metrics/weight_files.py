@@ -133,16 +133,12 @@ def load_state(path: Path) -> dict[str, Any]:
         raise UserError(f"weight file not found: {path}")
     import torch
 
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    from models.checkpoints.reading import read_content
 
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # readers raise a dozen types for a broken file; all of them mean the same to the user
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} cannot be read as a weight file ({reason})") from error
+    try:
+        state = read_content(path)
+    except UserError as error:
+        raise UserError(f"{path} cannot be read as a weight file ({error})") from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"{path} does not hold a plain state dict (names to tensors)")
     return dict(state)

@@ -116,11 +116,11 @@ def _numbered(word: str, number: int) -> str:
 
 
 def _features(path: Path, root: str, numbers: tuple[int, ...]) -> dict[str, np.ndarray]:
-    tree: dict[str, Any] = read_arrays(path).get(root, {})
+    tree: Any = read_arrays(path).get(root)
     found: dict[str, np.ndarray] = {}
     for place, number in enumerate(numbers):
-        layer = tree.get(f"Conv_{place}", {})
-        kernel, bias = layer.get("kernel"), layer.get("bias")
+        layer: Any = tree.get(f"Conv_{place}") if isinstance(tree, dict) else None
+        kernel, bias = (layer.get("kernel"), layer.get("bias")) if isinstance(layer, dict) else (None, None)
         if not isinstance(kernel, np.ndarray) or not isinstance(bias, np.ndarray) or kernel.ndim != 4:
             raise UserError(f"{path} does not hold the convolution {root}/Conv_{place}")
         found[f"features.{number}.weight"] = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), dtype=np.float32)

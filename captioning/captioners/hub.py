@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pickle import UnpicklingError
 from typing import Any, Literal, get_args
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, LogitsProcessorList
 from transformers.utils import logging
@@ -17,6 +15,7 @@ from transformers.utils import logging
 from captioning.captioners.contract import CleanImage
 from captioning.captioners.margins import MarginRecorder
 from captioning.captioners.model_files import find_model
+from captioning.captioners.stored_weights import check_files
 from models.errors import UserError
 from models.files import read_json
 from models.images import decode
@@ -98,10 +97,11 @@ class HubCaptioner:
         """Read the model into memory; further calls do nothing.
 
         Raises:
-            UserError: transformers refuses the files; its reason is told.
+            UserError: The files are damaged or contain code, or transformers refuses them; the reason is told.
         """
         if self._model is not None:
             return
+        check_files(self._folder)
         logging.disable_progress_bar()  # it would write into ours
         try:
             self._image_processor: Any = AutoImageProcessor.from_pretrained(self._folder, local_files_only=True)
@@ -109,7 +109,7 @@ class HubCaptioner:
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 self._folder, dtype=self._dtype, local_files_only=True, output_loading_info=True
             )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        except Exception as error:  # settings of wrong types make it raise nearly anything
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"the captioner in {self._folder} cannot be loaded ({reason}): fetch it again") from None
         model, report = loaded

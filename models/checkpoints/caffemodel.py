@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.checkpoints.doors import content, regular_file, start_of
 from models.checkpoints.protobuf import BYTES, VARINT, DamagedMessage, fields, packed
 from models.errors import UserError
 
@@ -26,6 +27,8 @@ _DATA = {5: np.dtype("<f4"), 8: np.dtype("<f8")}
 _SHAPE = 7
 # How much of a file is looked at to tell what it is: what is in front of the first layer is short.
 _START = 1 << 16
+# What no network has, and a file of a few bytes a layer could ask for by the million.
+_MOST_LAYERS, _MOST_BLOBS, _MOST_AXES, _LARGEST = 10_000, 16, 32, 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +78,10 @@ def read_layers(path: Path) -> list[CaffeLayer]:
     Raises:
         UserError: The file is missing, damaged or no caffemodel.
     """
-    if not path.is_file():
-        raise UserError(f"weights not found: {path}")
+    with regular_file(path) as handle:
+        data = content(handle, path)
     try:
-        layers = list(_layers(memoryview(path.read_bytes())))
+        layers = list(_layers(memoryview(data)))
     except DamagedMessage as error:
         raise UserError(f"{path} is not a caffemodel, or a damaged one ({error}): download it again") from None
     if not layers:
@@ -88,10 +91,7 @@ def read_layers(path: Path) -> list[CaffeLayer]:
 
 def is_caffemodel(path: Path) -> bool:
     """Say whether a file begins as a caffemodel does: fields of a network, then a layer with a name or an input."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as handle:
-        data = memoryview(handle.read(_START))
+    data = memoryview(start_of(path, _START))
     try:
         for number, wire, value in fields(data, cut=True):
             if _NETWORK.get(number) != wire:
@@ -104,10 +104,14 @@ def is_caffemodel(path: Path) -> bool:
 
 
 def _layers(data: memoryview) -> Iterator[CaffeLayer]:
+    found = 0
     for number, wire, value in fields(data):
         if number not in _NETWORK:
             raise DamagedMessage(f"a network has no field {number}")
         if number in _LAYERS and wire == BYTES and isinstance(value, memoryview):
+            found += 1
+            if found > _MOST_LAYERS:
+                raise DamagedMessage(f"it holds more than {_MOST_LAYERS} layers")
             yield _layer(value, _LAYERS[number])
 
 
@@ -120,6 +124,8 @@ def _layer(data: memoryview, numbers: dict[str, int]) -> CaffeLayer:
         elif number == numbers["type"]:
             kind = _V1_TYPES.get(value, str(value)) if isinstance(value, int) else _text(value)
         elif number == numbers["blobs"] and isinstance(value, memoryview):
+            if len(blobs) == _MOST_BLOBS:
+                raise DamagedMessage(f"a layer of it holds more than {_MOST_BLOBS} tensors")
             blobs.append(_blob(value))
     return CaffeLayer(name=name, type=kind, blobs=tuple(blobs))
 
@@ -127,27 +133,42 @@ def _layer(data: memoryview, numbers: dict[str, int]) -> CaffeLayer:
 def _blob(data: memoryview) -> Tensor:
     old = [1, 1, 1, 1]
     shape: list[int] | None = None
-    values: list[np.ndarray] = []
+    kind: np.dtype | None = None
+    # All in one field, or each in one of its own.
+    numbers = bytearray()
     for number, _, value in fields(data):
         if number in (1, 2, 3, 4) and isinstance(value, int):
             # Where there is a shape as well, it comes later and wins.
             old[number - 1], shape = value, shape or old
         elif number == _SHAPE and isinstance(value, memoryview):
-            shape = [size for field, _, sizes in fields(value) if field == 1 for size in packed(sizes)]
+            shape = _sizes(value)
         elif number in _DATA and isinstance(value, memoryview):
-            values.append(_numbers(value, _DATA[number]))
-    array = np.concatenate(values).astype(np.float32) if values else np.empty(0, np.float32)
+            if len(value) % _DATA[number].itemsize:
+                raise DamagedMessage("it ends within a number")
+            if kind is not None and kind != _DATA[number]:
+                raise DamagedMessage("a tensor of it has numbers of two kinds")
+            kind = _DATA[number]
+            numbers += value
+    try:
+        with np.errstate(over="raise"):
+            array = np.frombuffer(numbers, kind or np.float32).astype(np.float32)
+    except FloatingPointError:
+        raise DamagedMessage("a number of it is too large for a tensor of float32") from None
     shape = [len(array)] if shape is None else shape
-    if math.prod(shape) != len(array):
-        raise DamagedMessage(f"a tensor of {len(array)} numbers has the shape {'x'.join(map(str, shape))}")
+    if math.prod(shape) != len(array) or max(shape, default=0) > _LARGEST:
+        sizes = "x".join(str(size) for size in shape[:8])
+        raise DamagedMessage(f"a tensor of {len(array)} numbers has the shape {sizes}")
     return torch.from_numpy(array).reshape(shape)
 
 
-def _numbers(data: memoryview, kind: np.dtype) -> np.ndarray:
-    """Return a field's numbers: all of them in one field, or one of many fields."""
-    if len(data) % kind.itemsize:
-        raise DamagedMessage("it ends within a number")
-    return np.frombuffer(data, kind)
+def _sizes(data: memoryview) -> list[int]:
+    sizes: list[int] = []
+    for number, _, value in fields(data):
+        for size in packed(value) if number == 1 else ():
+            sizes.append(size)
+            if len(sizes) > _MOST_AXES:
+                raise DamagedMessage(f"a tensor of it has more than {_MOST_AXES} sizes")
+    return sizes
 
 
 def _text(data: memoryview) -> str:

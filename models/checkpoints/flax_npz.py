@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from models.checkpoints.arrays import NoNumbers, read_array
+from models.checkpoints.doors import Damaged, regular_file, start_of
+from models.checkpoints.zips import check_unpacked, members, unpacked
 from models.errors import UserError
 
 # Where Flax's optimisers keep the weights; the rest of such a file is their own state, several times as large.
@@ -17,12 +18,12 @@ TARGET = "opt/target/"
 
 def is_npz(path: Path) -> bool:
     """Say whether a file is a numpy archive: a zip of arrays and nothing else (a torch checkpoint is a zip too)."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if start_of(path, 2) != b"PK":
         return False
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+        with regular_file(path) as handle:
+            names = list(members(handle))
+    except (UserError, Damaged, OSError):
         return False
     return bool(names) and all(name.endswith(".npy") for name in names)
 
@@ -41,10 +42,20 @@ def read_npz(path: Path) -> dict[str, Tensor]:
         UserError: The file is damaged, or holds something else than arrays of numbers.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = [name for name in archive.files if name.startswith(TARGET)] or archive.files
-            return {name.removeprefix(TARGET): torch.from_numpy(archive[name]) for name in names}
-    except (ValueError, TypeError) as error:
+        with regular_file(path) as handle:
+            found = {name.removesuffix(".npy"): member for name, member in members(handle).items()}
+            check_unpacked(found.values(), handle)
+            names = [name for name in found if name.startswith(TARGET)] or list(found)
+            return {name.removeprefix(TARGET): _tensor(unpacked(handle, found[name])) for name in names}
+    except NoNumbers as error:
         raise UserError(f"{path} holds something else than arrays of numbers and was not loaded ({error})") from None
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+    except (Damaged, OSError) as error:
         raise UserError(f"not a whole numpy archive: {path} ({error}): download it again") from None
+
+
+def _tensor(data: bytes) -> Tensor:
+    array = read_array(data)
+    try:
+        return torch.from_numpy(array)
+    except (TypeError, ValueError):
+        raise NoNumbers(f"an array in it holds {array.dtype}") from None

@@ -58,12 +58,14 @@ def unpack(content: Any, path: Path, *, nesting: Sequence[str] = ()) -> Checkpoi
         beside |= {str(name): value for name, value in content.items() if name != key}
         content = content[key]
         taken.append(key)
-    if not isinstance(content, Mapping) or not content:
+    if not isinstance(content, Mapping) or not content or not (content := flatten(content)):
         raise UserError(f"{path} holds no state dict")
-    content = flatten(content)
+    if any(not key.isprintable() for key in content):
+        raise UserError(f"{path} holds tensors whose names are no text: it is damaged, or no weights")
     others = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if others:
-        raise UserError(f"{path} holds more than tensors ({', '.join(others[:3])}) and none of {', '.join(NESTING)}")
+        names = ", ".join(key[:80] for key in others[:3])
+        raise UserError(f"{path} holds more than tensors ({names}) and none of {', '.join(NESTING)}")
     # The authors' loader looks at the first name alone.
     prefixed = next(iter(content)).startswith(PREFIX)
     facts = {key: value for name, found in beside.items() for key, value in _facts(name, found)}

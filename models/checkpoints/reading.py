@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import _codecs
-import argparse
 import importlib
-import pickle
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
+from models.checkpoints.doors import Damaged as Damaged
+from models.checkpoints.doors import length, start_of
+from models.checkpoints.doors import regular_file as regular_file
 from models.checkpoints.nesting import NESTING as NESTING
 from models.checkpoints.nesting import Checkpoint as Checkpoint
 from models.checkpoints.nesting import tensor_bytes as tensor_bytes
 from models.checkpoints.nesting import unpack
+from models.checkpoints.pickles import ForeignName
+from models.checkpoints.safetensors_files import read_safetensors
+from models.checkpoints.safetensors_files import safetensors_metadata as safetensors_metadata
+from models.checkpoints.torch_files import read_torch
 from models.errors import UserError
 
-# Training checkpoints keep the learning rate as a numpy scalar, and their options. These build data and nothing else.
-SCALAR = np.float64(0).__reduce__()[0]
-NUMBERS = [
-    np.dtype,
-    *{type(np.dtype(kind)) for kind in (np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_)},
-    _codecs.encode,
-    (SCALAR, "numpy.core.multiarray.scalar"),
-    (SCALAR, "numpy._core.multiarray.scalar"),
-    argparse.Namespace,
-]
 # Kinds of files with a reader of their own: its module, how it is asked whether a path is of its kind, and the reader.
 READERS = (
     ("models.checkpoints.tfjs", "is_tfjs", "read_tfjs"),
@@ -70,18 +58,42 @@ def read_checkpoint(path: Path, *, nesting: Sequence[str] = (), parts: Sequence[
             return unpack(getattr(module, read)(path), path, nesting=nesting)
     if path.is_dir():
         raise UserError(f"the folder {path} holds no weights that are known: give the weights file")
-    return unpack(_read_file(path), path, nesting=nesting)
+    return unpack(read_content(path), path, nesting=nesting)
+
+
+def read_content(path: Path) -> Any:
+    """Return what a safetensors file or a torch checkpoint holds, told apart by content; nothing in it is executed.
+
+    Arguments:
+        path: The file.
+
+    Returns:
+        Tensors by name, or whatever data a checkpoint was made of. Tensors lie on the CPU; those of the present formats
+        are mapped from the file.
+
+    Raises:
+        UserError: The file is missing or damaged, is something else, or asks for code to be run.
+    """
+    with regular_file(path) as handle:
+        start = handle.read(min(64, length(handle)))
+        for begin, what in MISTAKEN.items():
+            if start.lstrip().startswith(begin):
+                raise UserError(f"{path} is {what}, not weights: download the file itself")
+        if _begins_safely(start, path):
+            return read_safetensors(handle, path)
+        try:
+            return read_torch(handle, path)
+        except ForeignName as error:
+            raise UserError(
+                f"{path} contains pickled code and was not loaded ({error}): convert it where you trust it"
+            ) from None
+        except Damaged as error:
+            raise UserError(f"not a torch checkpoint, or a damaged one: {path} ({error})") from None
 
 
 def is_safetensors(path: Path) -> bool:
     """Say whether a file begins as a safetensors file does; by its suffix when it is too short to tell."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as handle:
-        start = handle.read(9)
-    if start[:2] in (b"PK", b"\x80\x02"):
-        return False
-    return start[8:9] == b"{" or path.suffix == ".safetensors"
+    return path.is_file() and _begins_safely(start_of(path, 9), path)
 
 
 def missing_parts(folder: Path, parts: Sequence[str]) -> list[str]:
@@ -106,45 +118,9 @@ def _read_parts(folder: Path, parts: Sequence[str], nesting: Sequence[str]) -> C
     )
 
 
-def _read_file(path: Path) -> Any:
-    with open(path, "rb") as handle:
-        start = handle.read(64)
-    for begin, what in MISTAKEN.items():
-        if start.lstrip().startswith(begin):
-            raise UserError(f"{path} is {what}, not weights: download the file itself")
-    if is_safetensors(path):
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise UserError(f"not a whole safetensors file: {path} ({error})") from None
-    return _load_torch(path)
-
-
-def _load_torch(path: Path) -> Any:
-    try:
-        # Mapped, not read: the optimiser's half of a training checkpoint is then never touched.
-        with torch.serialization.safe_globals(NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        reason = str(error).split("\n")
-        asked = next((line.strip() for line in reason if "GLOBAL" in line or "Unsupported" in line), "")
-        if "Unsupported operand" in asked:
-            raise UserError(
-                f"{path} is not a torch checkpoint, is damaged or contains pickled code, and was not loaded ({asked})"
-            ) from None
-        if asked:
-            raise UserError(
-                f"{path} contains pickled code and was not loaded ({asked}): convert it where you trust it"
-            ) from None
-        raise UserError(f"not a torch checkpoint, or a damaged one: {path}") from None
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        zipfile.BadZipFile,
-        ValueError,
-        KeyError,
-        IndexError,
-        OSError,
-    ) as error:
-        raise UserError(f"not a torch checkpoint, or a damaged one: {path} ({type(error).__name__})") from None
+def _begins_safely(start: bytes, path: Path) -> bool:
+    if start[4:9] == b"\0\0\0\0{":
+        return True  # even where the length of its header begins like a pickle: 640 does
+    if start[:2] in (b"PK", b"\x80\x02"):
+        return False
+    return start[8:9] == b"{" or path.suffix == ".safetensors"

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from models.checkpoints.reading import is_safetensors
+from models.checkpoints.reading import is_safetensors, safetensors_metadata
 from models.diffusion.samplers import SAMPLERS
 from models.errors import UserError, close_match
-from models.files import parse_json
 from models.networks import NETWORKS
 
 DACLIP = "daclip"
@@ -59,12 +56,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise UserError(f"weights not found: {path}")
     if not is_safetensors(path):
         return {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("bench", "{}")
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"not a whole safetensors file: {path} ({error})") from None
-    return checked(parse_json(text, f"not a whole safetensors file: what {path} says of itself"), path)
+    return checked(safetensors_metadata(path), path)
 
 
 def checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:

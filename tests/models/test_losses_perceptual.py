@@ -104,3 +104,15 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     save_file({"features.0.weight": torch.zeros(64, 3, 5, 5)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match=r"does not hold the weights of torchvision's vgg19: features.0.weight"):
         weighted_losses({"perceptual-vgg19": 1.0}, perceptual_weights=str(tmp_path / "other.safetensors"))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.int32, torch.complex64])
+def test_weights_of_other_numbers_are_brought_to_float32_or_refused(kind: torch.dtype, tmp_path: Path) -> None:
+    file = tmp_path / FILES["vgg16"]
+    torch.save({f"features.{name}": v.to(kind) for name, v in random_features("vgg16").state_dict().items()}, file)
+    if kind == torch.float64:
+        distance = weighted_losses({"perceptual-vgg16": 1.0}, perceptual_weights=str(file))
+        assert distance(*images())[0].dtype == torch.float32
+    else:
+        with pytest.raises(UserError, match="does not hold the weights of torchvision's vgg16"):
+            weighted_losses({"perceptual-vgg16": 1.0}, perceptual_weights=str(file))(*images())

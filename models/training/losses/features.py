@@ -82,8 +82,9 @@ class Features:
         own = {name: weights.get(f"features.{name}") for name in layers.state_dict()}
         for name, value in layers.state_dict().items():
             found = own[name]
-            if found is None or found.shape != value.shape:
+            if found is None or found.shape != value.shape or not found.is_floating_point():
                 raise UserError(f"{origin} does not hold the weights of torchvision's {loss.network}: features.{name}")
+            own[name] = found.to(torch.float32)
         layers.load_state_dict(own, assign=True)  # pyright: ignore[reportArgumentType]
         self._layers = layers.requires_grad_(False).eval()
 

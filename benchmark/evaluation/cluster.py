@@ -15,7 +15,9 @@ from benchmark.evaluation.restoring import Restored, restore_pair
 from benchmark.evaluation.scoring import score_images
 from benchmark.evaluation.store import Scored
 from benchmark.protocols import Protocol
+from benchmark.scores import Setting
 from models.errors import UserError
+from models.files import below
 from models.images import decode
 from models.weights import weights_digest, weights_file
 
@@ -42,6 +44,7 @@ class Setup:
         weights: Its weights, or None.
         digest: SHA-256 that the weights must have there too.
         daclip: DA-CLIP, where the weights name none.
+        daclip_digest: SHA-256 that the DA-CLIP must have there too.
         device: Where it runs.
         sampling: How it is sampled, or None.
         data: The dataset folder.
@@ -55,6 +58,7 @@ class Setup:
     weights: Path | None
     digest: str | None
     daclip: Path | None
+    daclip_digest: str | None
     device: str
     sampling: Sampling | None
     data: Path
@@ -85,6 +89,7 @@ def cluster_work(
     *,
     metrics: dict[str, tuple[str, ...]],
     daclip: Path | None,
+    setting: Setting,
     device: str,
     sampling: Sampling | None,
     address: str | None,
@@ -98,6 +103,7 @@ def cluster_work(
         protocols: How the metrics are computed.
         metrics: What the program can compute under each.
         daclip: DA-CLIP of the network, or None.
+        setting: What else the numbers depend on, as the program itself loaded it.
         device: Where actors run; with "cuda" each holds one GPU.
         sampling: How the network is sampled, or None.
         address: The cluster; None for one on this machine.
@@ -110,6 +116,7 @@ def cluster_work(
         weights=None if job.weights is None else job.weights.resolve(),
         digest=job.digest,
         daclip=None if daclip is None else daclip.resolve(),
+        daclip_digest=setting.daclip_sha256,
         device=device,
         sampling=sampling,
         data=dataset.folder.resolve(),
@@ -145,6 +152,8 @@ def unit_scorer(setup: Setup) -> Callable[[Unit], list[Scored]]:
     torch.set_flush_denormal(True)  # as the command does, see `models.cpu.tune_cpu`
     if setup.weights is not None and weights_digest(weights_file(setup.weights)) != setup.digest:
         raise UserError(f"{setup.weights} is another file on one of the nodes: give all nodes the same weights")
+    if setup.daclip and setup.daclip_digest and weights_digest(weights_file(setup.daclip)) != setup.daclip_digest:
+        raise UserError(f"{setup.daclip} is another file on one of the nodes: give all nodes the same DA-CLIP")
     dataset = Dataset(setup.data)
     restorer = load_restorer(
         setup.network, setup.weights, daclip=setup.daclip, device=setup.device, sampling=setup.sampling
@@ -173,7 +182,8 @@ def read_unit(dataset: Dataset, unit: Unit) -> Iterator[Pair]:
     import pyarrow.parquet as pq
 
     columns = ["key", "degradation", "degraded", "clean"]
-    table = pq.ParquetFile(dataset.folder / "data" / unit.file).read_row_group(unit.group, columns=columns)
+    shard = below(dataset.folder / "data", unit.file, what="name of a shard")
+    table = pq.ParquetFile(shard).read_row_group(unit.group, columns=columns)
     for row in table.to_pylist():
         if row["key"] in unit.keys:
             yield Pair(row["key"], row["degradation"], decode(row["degraded"]["bytes"]), decode(row["clean"]["bytes"]))

@@ -76,14 +76,8 @@ def command(
 
     dataset = Dataset(data)
     place = device or best_device()
-    job = Job(
-        name=network,
-        network=network,
-        weights=weights,
-        digest=weights_digest(weights_file(weights)),
-        way=None,
-        seed=seed,
-    )
+    digest = weights_digest(weights_file(weights))
+    job = Job(name=network, network=network, weights=weights, digest=digest, way=None, seed=seed)
     planned = planned_setting(job, daclip=daclip, device=place)
     restorer = load_restorer(network, weights, daclip=daclip, device=place)
     setting = loaded_setting(job, planned, restorer, daclip=daclip)

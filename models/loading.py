@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,31 @@ from torch import Tensor, nn
 from models.checkpoints.layouts import recognise
 from models.checkpoints.matching import adapted, matches, owners
 from models.checkpoints.official import official_defaults
+from models.checkpoints.skeleton import skeleton
 from models.diffusion.sde import MeanRevertingSDE
 from models.errors import UserError
-from models.files import sha256_file
 from models.networks import NETWORKS
 from models.networks.build import build
 from models.networks.find import SPANDREL, find_network, is_foreign
 from models.restorer import Restorer
 from models.sampling import Sampling
-from models.weights import load_into, load_state, read_metadata, weights_file
+from models.weights import OpenedWeights, fitted, load_into, open_weights
+from models.weights.listened import listened_daclip
 
 
 def load_restorer(
     network: str,
-    weights: Path | None,
+    weights: Path | OpenedWeights | None,
     *,
-    daclip: Path | None = None,
+    daclip: Path | OpenedWeights | None = None,
     device: str | torch.device = "cpu",
     sampling: Sampling | None = None,
 ) -> Restorer:
     """Load a network, and the DA-CLIP that it was trained with, ready to restore.
 
     Arguments:
-        network: A name of the catalogue, `package.module:factory`, or "spandrel".
+        network: A name of the catalogue, `package.module:factory`, or "spandrel". Never pass on a name out of a file:
+            code from outside is for the one to name who runs it.
         weights: A weights file, ours or a released one, or a run folder; the folder of a release that keeps its network
             in several files; None for a network without weights, or one from outside that brings its own.
         daclip: DA-CLIP weights or run; None to use the one that the weights' metadata name, if it is unchanged.
@@ -42,97 +45,109 @@ def load_restorer(
         sampling: How a diffusion network is sampled; None for the published way.
 
     Returns:
-        The restorer in evaluation mode.
+        The restorer in evaluation mode; its `weights_sha256` and `daclip_sha256` are of the bytes that were loaded.
 
     Raises:
         UserError: Something is missing, damaged, or does not belong together; the message says which file to give.
     """
     card = find_network(network)
+    opened = open_weights(weights) if weights is not None else None
     if is_foreign(network):
-        restorer = Restorer(name=network, network=_foreign(network, weights), sampling=sampling)
-        return restorer.eval().to(device)
-    if weights is None:
+        restorer = Restorer(name=network, network=_foreign(network, opened), sampling=sampling)
+        return _told(restorer, opened).eval().to(device)
+    if opened is None:
         module = build(network, {})
         if next(module.parameters(), None) is not None:
             raise UserError(f"network {network!r} needs weights: give a weights file or a run folder as --weights")
         return Restorer(name=network, network=module, sampling=sampling).eval().to(device)
-    path = weights_file(weights)
-    metadata = read_metadata(path)
-    state = load_state(path, nesting=card.nesting)
+    path, metadata = opened.path, opened.metadata
+    state = opened.checkpoint(card.nesting).state
     if card.sampler:
         metadata = _with_process(metadata, state)
     made_for = metadata.get("network", network)
     if made_for != network:
         advice = f": use --network {made_for}" if made_for in NETWORKS else ""
         raise UserError(f"{path} holds the network {made_for!r}, not {network!r}{advice}")
-    module = _filled(network, state, path, metadata.get("arch"))
+    module = _filled(network, state, opened, metadata.get("arch"))
     listened = None
     if card.conditioning != "none":
         from models.daclip.build import load_daclip  # its CLIP takes 250 MB and seconds
 
-        listened = load_daclip(_daclip_file(network, path, metadata, daclip))
+        given = open_weights(daclip) if daclip is not None else listened_daclip(network, path, metadata)
+        listened = load_daclip(given)
     sde = None
     if card.sampler:
         sde, sampling = _process(metadata, sampling)
     restorer = Restorer(name=network, network=module, daclip=listened, sde=sde, sampling=sampling)
-    return restorer.eval().to(device)
+    return _told(restorer, opened).eval().to(device)
 
 
-def network_of(weights: Path) -> str:
-    """Return the name of the network that weights belong to, by their metadata, their digest or their keys.
+def _told(restorer: Restorer, opened: OpenedWeights | None) -> Restorer:
+    """Let a restorer say which weights it has, once their numbers are in its modules."""
+    if opened is not None:
+        restorer.weights_sha256 = opened.digest
+        # The tensors were mapped from the file until they were copied.
+        opened.require_unchanged()
+    return restorer
+
+
+def network_of(weights: Path | OpenedWeights) -> str:
+    """Return the name of the network of the catalogue that weights belong to, by metadata, digest or keys.
 
     Arguments:
         weights: A weights file, ours or a released one, a run folder, or a release in several files.
 
     Raises:
-        UserError: None is known that they fit, or several are.
+        UserError: None is known that they fit, several are, or they name one that is not in the catalogue.
     """
-    path = weights_file(weights)
-    told = read_metadata(path).get("network")
+    opened = open_weights(weights)
+    path, told = opened.path, opened.metadata.get("network")
     if told is None:
-        state = load_state(path)
-        owner = owners(path)
-        found = recognise(state, released=owner[0].name if owner else None)
+        state, owner = opened.state, owners(opened)
+        fits = cache(lambda: matches(state))
+        found = recognise(state, released=owner[0].name if owner else None, fits=fits)
         if found is None:
             raise UserError(f"{path} does not tell its network: name it by --network (see bench list networks)")
-        exact = [one.network for one in matches(state) if one.agreement == 1]
-        rivals = [name for name in exact if not NETWORKS[name].same_weights_as]
-        if not owner and len(rivals) > 1:
-            raise UserError(f"{path} fits several networks ({', '.join(rivals)}): choose one by --network")
         told = found.network
+        if not owner and told != "daclip":
+            rivals = [one.network for one in fits() if one.agreement == 1 and not NETWORKS[one.network].same_weights_as]
+            if len(rivals) > 1:
+                raise UserError(f"{path} fits several networks ({', '.join(rivals)}): choose one by --network")
     if told == "daclip":
         raise UserError(f"{path} holds a DA-CLIP, which restores nothing by itself: give the weights of a network")
-    return str(told)
+    return NETWORKS[told].name
 
 
-def process_of(weights: Path, sampling: Sampling | None = None) -> tuple[MeanRevertingSDE, Sampling]:
+def process_of(
+    weights: Path | OpenedWeights, sampling: Sampling | None = None
+) -> tuple[MeanRevertingSDE, Sampling]:
     """Return the process that a weights file or run of a diffusion network belongs to, and how it will be sampled.
 
     Arguments:
         weights: A weights file, ours or a released one, or a run folder.
         sampling: What was chosen; what it leaves open is filled from the file.
     """
-    path = weights_file(weights)
-    metadata = read_metadata(path)
-    return _process(metadata if "sde" in metadata else _with_process(metadata, load_state(path)), sampling)
+    opened = open_weights(weights)
+    metadata = opened.metadata
+    return _process(metadata if "sde" in metadata else _with_process(metadata, opened.state), sampling)
 
 
-def _foreign(network: str, weights: Path | None) -> nn.Module:
+def _foreign(network: str, opened: OpenedWeights | None) -> nn.Module:
     from models.networks.foreign import build_foreign, load_spandrel
 
-    if network == SPANDREL and weights is not None:
-        path = weights_file(weights)
-        return load_spandrel(load_state(path), path)
+    if network == SPANDREL and opened is not None:
+        return load_spandrel(opened.state, opened.path)
     module = build_foreign(network)
-    if weights is not None:
-        path = weights_file(weights)
-        load_into(module, load_state(path), f"the weights {path}")
+    if opened is not None:
+        load_into(module, opened.state, f"the weights {opened.path}")
     return module
 
 
-def _filled(network: str, state: Mapping[str, Tensor], path: Path, arch: Mapping[str, Any] | None) -> nn.Module:
+def _filled(
+    network: str, state: Mapping[str, Tensor], opened: OpenedWeights, arch: Mapping[str, Any] | None
+) -> nn.Module:
     """Build a network of the catalogue and load its weights; what does not fit is told with what it may be."""
-    names = [owner.name for owner in owners(path)]
+    names, path = [owner.name for owner in owners(opened)], opened.path
     if names and network not in names:
         raise UserError(
             f"{path} is the file that was released with {names[0]!r}, byte for byte, not with {network!r}: "
@@ -140,7 +155,10 @@ def _filled(network: str, state: Mapping[str, Tensor], path: Path, arch: Mapping
         )
     try:
         own = adapted(network, state)
-        module = build(network, arch if arch is not None else _infer_arch(network, own, path))
+        arch = arch if arch is not None else _infer_arch(network, own, path)
+        # Without memory first: what a file says of its architecture may be anything.
+        fitted(skeleton(network, arch, tensors=len(own)), own, f"the weights {path}")
+        module = build(network, arch)
         load_into(module, own, f"the weights {path}")
     except UserError as error:
         raise UserError(f"{error}{_likelier(network, state)}") from None
@@ -181,22 +199,3 @@ def _with_process(metadata: dict[str, Any], state: Mapping[str, Tensor]) -> dict
     # Files of the authors hold tensors alone; the process that they were trained on is known from their keys.
     found = official_defaults(state) or {}
     return {**{key: value for key, value in found.items() if key != "arch"}, **metadata}
-
-
-def _daclip_file(network: str, path: Path, metadata: Mapping[str, Any], given: Path | None) -> Path:
-    if given is not None:
-        return weights_file(given)
-    known = metadata.get("daclip")
-    if not known:
-        raise UserError(f"{path} does not say which DA-CLIP {network!r} was trained with: give it as --daclip")
-    file = path.parent / known["file"]
-    if not file.is_file():
-        state = "is not there"
-    elif sha256_file(file) != known["sha256"]:
-        state = "has changed since"
-    else:
-        return file
-    raise UserError(
-        f"{network!r} was trained with the DA-CLIP {file}, which {state}: give the file with sha256 {known['sha256']} "
-        "as --daclip"
-    )

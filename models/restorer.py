@@ -30,6 +30,9 @@ class Restorer(nn.Module):
         sde: For sampled networks, the process that they were trained on; None for the published one.
         sampling: For sampled networks, how; None for the published way.
 
+    Attributes:
+        weights_sha256: Of the weights that were loaded into the network; None for one that has none, or new ones.
+
     Raises:
         UserError: The network needs a DA-CLIP and there is none, their embeddings differ in length, or a network that
             restores in one pass is to be sampled.
@@ -62,6 +65,12 @@ class Restorer(nn.Module):
             raise UserError(f"network {name!r} restores in one pass: sampler, NFE and seed are for diffusion networks")
         self.sde = sde or MeanRevertingSDE()
         self.sampling = sampling or Sampling()
+        self.weights_sha256: str | None = None
+
+    @property
+    def daclip_sha256(self) -> str | None:
+        """Of the weights that were loaded into the DA-CLIP; None without one, or for a new one."""
+        return self.daclip.weights_sha256 if self.daclip is not None else None
 
     @property
     def nfe(self) -> int:

@@ -27,6 +27,7 @@ def save_run_weights(
     dataset: Mapping[str, object],
     step: int,
     daclip: Path | None = None,
+    daclip_sha256: str | None = None,
     sde: Mapping[str, object] | None = None,
     tool: str | None = None,
 ) -> None:
@@ -42,6 +43,7 @@ def save_run_weights(
         dataset: What it was trained on, e.g. `{"digest": ...}`.
         step: Number of steps done.
         daclip: Weights file or run of the DA-CLIP that the network was trained with.
+        daclip_sha256: Of the DA-CLIP that was loaded, when it is known; else the file is digested as it is now.
         sde: For diffusion networks, the settings of the process that they were trained on; sampling with others gives
             noise.
         tool: Version of the program; None to look up the installed one.
@@ -55,7 +57,7 @@ def save_run_weights(
     if daclip is not None:
         file = weights_file(daclip)
         # Relative, so that a folder of runs can be moved as a whole.
-        listened = {"file": os.path.relpath(file, path.parent), "sha256": sha256_file(file)}
+        listened = {"file": os.path.relpath(file, path.parent), "sha256": daclip_sha256 or sha256_file(file)}
     metadata = {
         "schema": SCHEMA,
         "task": task,

@@ -14,7 +14,7 @@ from benchmark.progress import progress_bar
 from benchmark.provenance import birth_certificate
 from benchmark.scores import Method, TestSet
 from models.errors import UserError
-from models.weights import read_metadata, weights_digest, weights_file
+from models.weights import open_weights
 
 
 def classify_all(
@@ -32,9 +32,9 @@ def classify_all(
     test_set = TestSet(dataset.name, dataset.name, facts["digest"], facts["rows"], words)
     results = []
     for where in found:
-        daclip = load_daclip(where)
-        digest = weights_digest(weights_file(where))
-        metadata: dict[str, Any] = read_metadata(weights_file(where))
+        opened = open_weights(where)
+        daclip = load_daclip(opened)
+        metadata: dict[str, Any] = opened.metadata
         start = metadata.get("recipe", {}).get("arch", {}).get("pretrained", "published")
         clip = "CLIP (frozen, random weights)" if start is None else "CLIP (frozen)"
         name = where.resolve().name if where.is_dir() else where.stem
@@ -43,9 +43,8 @@ def classify_all(
                 answers = classify_images(
                     daclip, dataset, plain=plain, device=device or best_device(), progress=progress
                 )
-            method = Method(
-                name if suffix == "daclip" else f"{name}-{suffix}", title, "daclip", None, digest, None, None
-            )
+            digest = daclip.weights_sha256
+            method = Method(name if suffix == "daclip" else f"{name}-{suffix}", title, "daclip", weights_sha256=digest)
             result = ClassificationResult.from_confusion(
                 answers.confusion(),
                 types=answers.types,

@@ -75,7 +75,7 @@ def evaluate_jobs(
             sampled = sampling if job.way is not None else None
             here = place if engine == "local" else "cpu"  # the head of a cluster may have no GPU
             restorer = load_restorer(job.network, job.weights, daclip=daclip, device=here, sampling=sampled)
-            setting = loaded_setting(job, planned, restorer, daclip=daclip)
+            setting = loaded_setting(job, planned, restorer)
             scorer = scorer_for(pending, device=here)
             store = Store(leaderboards / "results", identity_of(job, test_set[1], restorer, setting))
             work = None

@@ -81,7 +81,7 @@ def measure_jobs(
                 device=place,
                 sampling=sampling if job.way is not None else None,
             )
-            setting = loaded_setting(job, planned, restored_by, daclip=daclip)
+            setting = loaded_setting(job, planned, restored_by)
             store = Store(leaderboards / FOLDER, wanted | identity_of(job, clean.test_set.digest, restored_by, setting))
             method = method_of(job, restored_by)
             total = len(specs) * len(clean.keys)

@@ -80,7 +80,7 @@ def command(
     job = Job(name=network, network=network, weights=weights, digest=digest, way=None, seed=seed)
     planned = planned_setting(job, daclip=daclip, device=place)
     restorer = load_restorer(network, weights, daclip=daclip, device=place)
-    setting = loaded_setting(job, planned, restorer, daclip=daclip)
+    setting = loaded_setting(job, planned, restorer)
     cells = cells_of(restorer, samplers or tuple(SAMPLERS), calls or CALLS)
     images = sum(1 for _ in first_pairs(dataset, per_type))
     digests = {"weights_sha256": digest, "daclip_sha256": setting.daclip_sha256}

@@ -19,7 +19,6 @@ from benchmark.scores import Setting
 from models.errors import UserError
 from models.files import below
 from models.images import decode
-from models.weights import weights_digest, weights_file
 
 if TYPE_CHECKING:
     from benchmark.evaluation.jobs import Job
@@ -150,14 +149,14 @@ def unit_scorer(setup: Setup) -> Callable[[Unit], list[Scored]]:
 
     torch.set_num_threads(setup.threads)
     torch.set_flush_denormal(True)  # as the command does, see `models.cpu.tune_cpu`
-    if setup.weights is not None and weights_digest(weights_file(setup.weights)) != setup.digest:
-        raise UserError(f"{setup.weights} is another file on one of the nodes: give all nodes the same weights")
-    if setup.daclip and setup.daclip_digest and weights_digest(weights_file(setup.daclip)) != setup.daclip_digest:
-        raise UserError(f"{setup.daclip} is another file on one of the nodes: give all nodes the same DA-CLIP")
     dataset = Dataset(setup.data)
     restorer = load_restorer(
         setup.network, setup.weights, daclip=setup.daclip, device=setup.device, sampling=setup.sampling
     )
+    if restorer.weights_sha256 != setup.digest:
+        raise UserError(f"{setup.weights} is another file on one of the nodes: give all nodes the same weights")
+    if restorer.daclip_sha256 != setup.daclip_digest:
+        raise UserError(f"the DA-CLIP of {setup.weights} is another file on one of the nodes: give all nodes the same")
     scorer = MultiScorer(setup.protocols, device=setup.device)
     if dict(scorer.metrics) != setup.metrics:
         raise UserError(

@@ -17,7 +17,7 @@ from benchmark.scores import Method, Setting
 from benchmark.strict import plain
 from models.errors import UserError
 from models.files import sha256_bytes
-from models.loading import process_of
+from models.loading import network_of, process_of
 from models.networks import NETWORKS
 from models.networks.find import find_network, is_foreign
 from models.weights import read_metadata, weights_digest, weights_file
@@ -87,7 +87,8 @@ def find_jobs(
         given = None if where is None or str(where) == "none" else where
         found.append((_method_name(network, given), network, given))
     for run in finished_runs(runs, "restoration") if runs else []:
-        found.append((run.name, read_metadata(run / "weights.safetensors")["network"], run))
+        # What a run says is a name of the catalogue; code from outside is named on the command line alone.
+        found.append((run.name, network_of(run), run))
     order = list(NETWORKS)
     found.sort(key=lambda job: (order.index(job[1]) if job[1] in order else len(order), job[0]))
     jobs = [_job(*one, sampling) for one in found]

@@ -30,21 +30,20 @@ def planned_setting(job: Job, *, daclip: Path | None, device: str) -> Setting:
     return Setting(daclip_sha256=_daclip_digest(job, daclip), device=device.partition(":")[0])
 
 
-def loaded_setting(job: Job, planned: Setting, restorer: Restorer, *, daclip: Path | None) -> Setting:
+def loaded_setting(job: Job, planned: Setting, restorer: Restorer) -> Setting:
     """Return the setting of a network that was loaded, once it is seen to be the planned one.
 
     Raises:
         UserError: Its weights or its DA-CLIP are other ones than those that were found before.
     """
-    weights, listened = _loaded_digests(job, restorer, daclip)
-    for what, place, before, after in (
-        ("weights", job.weights, job.digest, weights),
-        ("DA-CLIP", daclip or job.weights, planned.daclip_sha256, listened),
+    for what, before, after in (
+        ("weights", job.digest, restorer.weights_sha256),
+        ("DA-CLIP", planned.daclip_sha256, restorer.daclip_sha256),
     ):
         if before != after:
             raise UserError(
-                f"the {what} of {place} changed while the evaluation was prepared (sha256 {str(before)[:12]} before, "
-                f"{str(after)[:12]} as loaded): run the command again once nothing writes to the file"
+                f"the {what} of {job.name} changed while its evaluation was prepared (sha256 {str(before)[:12]}, "
+                f"then {str(after)[:12]} as loaded): run the command again once nothing writes to the file"
             )
     return replace(planned, code_sha256=code_digest(job.network))
 
@@ -87,8 +86,3 @@ def _daclip_digest(job: Job, daclip: Path | None) -> str | None:
     named = read_metadata(weights_file(job.weights)).get("daclip")
     digest = named.get("sha256") if isinstance(named, dict) else None
     return digest if isinstance(digest, str) else None
-
-
-def _loaded_digests(job: Job, restorer: Restorer, daclip: Path | None) -> tuple[str | None, str | None]:
-    weights = None if job.weights is None else weights_digest(weights_file(job.weights))
-    return weights, _daclip_digest(job, daclip)

@@ -10,26 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.checkpoints.layouts import recognise
 from models.checkpoints.matching import adapted, owners
 from models.checkpoints.nesting import Checkpoint, tensor_bytes
 from models.checkpoints.official import by_digest, defaults_of
+from models.checkpoints.skeleton import skeleton
 from models.errors import UserError
-from models.files import sha256_file
 from models.run_weights import SCHEMA, version
-from models.weights import (
-    fitted,
-    read_metadata,
-    read_weights,
-    save_weights,
-    weights_digest,
-    weights_file,
-    weights_size,
-)
+from models.weights import OpenedWeights, fitted, open_weights, save_weights, weights_file
+from models.weights.fitting import aliases
 
-BLOCK = 1 << 23
 TWIN = "visual."
 
 
@@ -77,20 +69,21 @@ def convert(
     """
     if out.suffix != ".safetensors":
         raise UserError(f"{out} must end in .safetensors, as that is what is written")
-    found = read_weights(source)
-    if read_metadata(source):
+    opened = OpenedWeights(weights_file(source), progress=progress)
+    found = opened.checkpoint()
+    if opened.metadata:
         raise UserError(f"{source} is one of our files already: there is nothing to convert")
-    owner = next((card.name for card in owners(source)), None)
+    owner = next((card.name for card in owners(opened)), None)
     layout = recognise(found.state, released=owner)
     if layout is None:
         names = ", ".join(list(found.state)[:3])
         raise UserError(f"{source} is of no network that can be converted (its first names are {names})")
-    digest = _digest(source, progress)
-    origin = {"file": source.name, "sha256": digest, "bytes": weights_size(source)}
+    digest = opened.digest
+    origin = {"file": source.name, "sha256": digest, "bytes": opened.size}
     state, twins = without_twins(found.state, source)
     if layout.task == "restoration":
         state = adapted(layout.network, state)
-    fitted(skeleton(layout.network, layout.arch), state, f"the weights {source}")
+    fitted(skeleton(layout.network, layout.arch, tensors=len(state)), state, f"the weights {source}")
     released = by_digest(digest)
     metadata = _settings(defaults_of(layout, released.name if released else source.name), out, daclip, max_sigma)
     dropped = {key: {"bytes": size} for key, size in found.left.items()}
@@ -101,27 +94,12 @@ def convert(
     metadata |= {"step": _step(found), "source": origin, "tool": version()}
     kept = Converted(metadata=metadata, tensors=len(state), kept=tensor_bytes(state), written=0)
     if out.exists():
-        if not (out.is_file() and read_metadata(out) == metadata):
+        if not (out.is_file() and _holds(OpenedWeights(out), state, metadata)):
             raise UserError(f"{out} is there already and is another file: delete it or choose another name")
         return Converted(**{**vars(kept), "written": out.stat().st_size, "repeated": True})
     save_weights(out, state, metadata)
+    opened.require_unchanged()
     return Converted(**{**vars(kept), "written": out.stat().st_size})
-
-
-def skeleton(network: str, arch: Mapping[str, Any]) -> nn.Module:
-    """Return the module of a network without any memory for its weights: names, order and shapes only."""
-    if network != "daclip":
-        from models.networks.build import build
-
-        with torch.device("meta"):
-            return build(network, arch)
-    import open_clip
-
-    from models.daclip.config import resolve
-    from models.daclip.controller import DaClip
-
-    with torch.device("meta"):
-        return DaClip(open_clip.CLIP(**resolve(arch["clip"])))
 
 
 def without_twins(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -148,8 +126,8 @@ def _settings(found: dict[str, Any], out: Path, daclip: Path | None, max_sigma: 
         found["sde"] = {**found["sde"], "max_sigma": max_sigma}
     listened = None
     if daclip is not None:
-        file = weights_file(daclip)
-        listened = {"file": os.path.relpath(file, out.parent), "sha256": sha256_file(file)}
+        given = open_weights(daclip)
+        listened = {"file": os.path.relpath(given.path, out.parent), "sha256": given.digest}
     return {"schema": SCHEMA, **found, "daclip": listened, "recipe": {}, "dataset": {}}
 
 
@@ -158,13 +136,15 @@ def _step(found: Checkpoint) -> int | None:
     return step if isinstance(step, int) else None
 
 
-def _digest(path: Path, progress: Callable[[int], None]) -> str:
-    if path.is_dir():
-        return weights_digest(path)
-    digest, done = hashlib.sha256(), 0
-    with open(path, "rb") as handle:
-        while block := handle.read(BLOCK):
-            digest.update(block)
-            done += len(block)
-            progress(done)
-    return digest.hexdigest()
+def _holds(written: OpenedWeights, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a file holds exactly these tensors and metadata."""
+    twins = aliases(state)
+    expected = {key: value for key, value in state.items() if key not in twins}
+    if written.metadata != metadata or written.state.keys() != expected.keys():
+        return False
+    return all(_bits(written.state[key]) == _bits(value) for key, value in expected.items())
+
+
+def _bits(value: Tensor) -> tuple[Any, ...]:
+    value = value.detach().contiguous()
+    return value.dtype, value.shape, hashlib.sha256(value.reshape(-1).view(torch.uint8).numpy().data).digest()

@@ -15,7 +15,7 @@ from models.checkpoints.matching import owners
 from models.checkpoints.nesting import Checkpoint
 from models.checkpoints.official import OfficialFile, by_digest, defaults_of
 from models.networks import NetworkCard
-from models.weights import read_metadata, read_weights, weights_digest, weights_file
+from models.weights import OpenedWeights, open_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +63,15 @@ def count(words: Iterable[str]) -> dict[str, int]:
     return dict(Counter(words))
 
 
-def describe(source: Path) -> Description:
+def describe(source: Path | OpenedWeights) -> Description:
     """Look into a weights file, ours or the authors', without running code found in it.
 
     Raises:
         UserError: The file is missing or damaged, asks for code to be run, or holds no tensors.
     """
-    path = weights_file(source)
-    checkpoint = read_weights(path)
-    metadata = read_metadata(path)
-    digest = weights_digest(path)
-    cards = owners(path)
+    opened = open_weights(source)
+    checkpoint, metadata = opened.checkpoint(), opened.metadata
+    path, digest, cards = opened.path, opened.digest, owners(opened)
     released = by_digest(digest)
     known = metadata or _known(checkpoint.state, released.name if released else path.name, cards)
     return Description(

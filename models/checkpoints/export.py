@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.checkpoints.convert import skeleton
 from models.checkpoints.layouts import recognise
+from models.checkpoints.skeleton import skeleton
 from models.errors import UserError
-from models.files import atomic_path
-from models.weights import fitted, load_state, read_metadata, weights_file
+from models.files import atomic_path, sha256_file
+from models.weights import OpenedWeights, fitted, open_weights
 
 SUFFIXES = (".pth", ".pt")
 
 
-def export(source: Path, out: Path) -> OrderedDict[str, Tensor]:
+def export(source: Path | OpenedWeights, out: Path) -> OrderedDict[str, Tensor]:
     """Write weights as a torch checkpoint that the authors' code loads.
 
     A DA-CLIP and a U-Net become a flat state dict; in a DA-CLIP the frozen image tower appears under both of its names.
@@ -32,22 +32,22 @@ def export(source: Path, out: Path) -> OrderedDict[str, Tensor]:
         The tensors as written.
 
     Raises:
-        UserError: The suffix is another, `out` exists, the network is not known from the file, or the disk is full.
+        UserError: The suffix is another, `out` is there and is another file, the network is not known from the file, or the disk is full.
     """
     if out.suffix not in SUFFIXES:
         raise UserError(f"{out} must end in {' or '.join(SUFFIXES)}, as it becomes a torch checkpoint")
-    if out.exists():
-        raise UserError(f"{out} is there already: delete it or choose another name")
-    path = weights_file(source)
-    state, metadata = load_state(path), read_metadata(path)
-    if "arch" in metadata:
+    if out.exists() and not out.is_file():
+        raise UserError(f"{out} is there already and is no file: choose another name")
+    opened = open_weights(source)
+    path, state, metadata = opened.path, opened.state, opened.metadata
+    if "arch" in metadata and "network" in metadata:
         network, arch = metadata["network"], metadata["arch"]
     else:
         layout = recognise(state)
         if layout is None:
             raise UserError(f"{path} does not say its architecture: only weights of a known network can be exported")
         network, arch = layout.network, layout.arch
-    ordered = OrderedDict(fitted(skeleton(network, arch), state, f"the weights {path}"))
+    ordered = OrderedDict(fitted(skeleton(network, arch, tensors=len(state)), state, f"the weights {path}"))
     content: Any = {"params": ordered} if network == "nafnet" else ordered
     with atomic_path(out) as partial:
         try:
@@ -57,4 +57,8 @@ def export(source: Path, out: Path) -> OrderedDict[str, Tensor]:
         except (RuntimeError, OSError) as error:
             reason = str(error).split("\n")[0]
             raise UserError(f"{out} could not be written ({reason}): check the disk and run it again") from None
+        opened.require_unchanged()
+        # The same weights always become the same bytes, so that a rerun finds what it would write.
+        if out.exists() and sha256_file(out) != sha256_file(partial):
+            raise UserError(f"{out} is there already and is another file: delete it or choose another name")
     return ordered

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor
 
-from models.checkpoints.matching import matches
+from models.checkpoints.matching import Match, matches
 from models.daclip.config import infer
 from models.networks import NETWORKS
 
@@ -30,13 +30,16 @@ class Layout:
     arch: dict[str, Any]
 
 
-def recognise(state: Mapping[str, Tensor], *, released: str | None = None) -> Layout | None:
+def recognise(
+    state: Mapping[str, Tensor], *, released: str | None = None, fits: Callable[[], list[Match]] | None = None
+) -> Layout | None:
     """Say which network a state dict in the authors' layout belongs to, by its keys; None when to none that we know.
 
     Arguments:
         state: Tensors by name, without `module.` in front.
         released: The network that is known to have been released with this file; it settles which of several networks
             with the same names is meant.
+        fits: Returns the networks that the tensors fit, as `matches` does, to whoever wants to ask it again.
     """
     if "visual_control.conv1.weight" in state:
         return Layout(task="daclip", network="daclip", arch={"clip": infer(state)})
@@ -46,7 +49,7 @@ def recognise(state: Mapping[str, Tensor], *, released: str | None = None) -> La
     if "intro.weight" in state and "time_mlp.1.weight" in state:
         refusion = NETWORKS.load("refusion")
         return Layout(task="restoration", network="refusion", arch=dict(refusion.infer_arch(state)))
-    found = matches(state)
+    found = fits() if fits is not None else matches(state)
     best = next((one for one in found if one.network == released), found[0] if found else None)
     return None if best is None else Layout(task="restoration", network=best.network, arch=best.arch)
 

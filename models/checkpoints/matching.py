@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from models.checkpoints.skeleton import skeleton
 from models.errors import UserError
-from models.files import sha256_file
 from models.networks import NETWORKS, NetworkCard
-from models.networks.build import build
+from models.weights.opened import OpenedWeights, open_weights
 
 # Below this share of agreeing tensors, a network is not worth naming.
 LIKELY = 0.5
@@ -52,8 +51,7 @@ def match(network: str, state: Mapping[str, Tensor]) -> Match | None:
     try:
         own = adapted(network, state)
         arch = dict(infer(own))
-        with torch.device("meta"):
-            expected = build(network, arch).state_dict()
+        expected = skeleton(network, arch, tensors=len(own)).state_dict()
     except (UserError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError):
         # Tensors of another network: whatever their reading stumbled over, this is not the one.
         return None
@@ -68,14 +66,15 @@ def matches(state: Mapping[str, Tensor]) -> list[Match]:
     return sorted(likely, key=lambda one: -one.agreement)
 
 
-def owners(path: Path) -> list[NetworkCard]:
+def owners(weights: Path | OpenedWeights) -> list[NetworkCard]:
     """Return the cards of the networks that released exactly this file."""
-    if not path.is_file():
+    opened = open_weights(weights)
+    if opened.kind == "folder":
         return []
-    size = path.stat().st_size
+    size = opened.size
     # Only a file of the right length is worth the time that a digest takes.
     known = [(card, file) for card in NETWORKS.values() for file in card.files if file.sha256]
     if not any(file.size in (None, size) for _, file in known):
         return []
-    digest = sha256_file(path)
+    digest = opened.digest
     return [card for card, file in known if file.sha256 == digest]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.checkpoints.layouts import Layout, recognise
 from models.networks import NETWORKS
-from models.weights import load_state, weights_file
+from models.weights import open_weights
 
 STEPS = 100
 
@@ -92,8 +92,8 @@ def official_defaults(source: Path | Mapping[str, Tensor]) -> dict[str, Any] | N
         UserError: The file is missing, damaged or asks for code to be run.
     """
     if isinstance(source, Path):
-        path = weights_file(source)
-        layout, name = recognise(load_state(path)), path.name
+        opened = open_weights(source)
+        layout, name = recognise(opened.state), opened.path.name
     else:
         layout, name = recognise(source), ""
     return None if layout is None else defaults_of(layout, name)

@@ -11,7 +11,7 @@ import open_clip
 from models.daclip.config import infer, resolve
 from models.daclip.controller import DaClip
 from models.errors import UserError, close_match
-from models.weights import load_into, load_state, read_metadata, weights_file
+from models.weights import OpenedWeights, fitted, load_into, open_weights
 
 
 def build_daclip(*, clip: str | Mapping[str, object], pretrained: str | None, official_init: bool = True) -> DaClip:
@@ -47,7 +47,7 @@ def build_daclip(*, clip: str | Mapping[str, object], pretrained: str | None, of
             hint = close_match(pretrained, tags) + known
             raise UserError(f"pretrained={pretrained!r} is neither a file nor a tag of this CLIP{hint}")
     model = open_clip.CLIP(**config)
-    state = {k: v for k, v in load_state(path).items() if not k.endswith("position_ids")}
+    state = {k: v for k, v in open_weights(path).state.items() if not k.endswith("position_ids")}
     load_into(model, state, f"the CLIP weights {path}")
     daclip = DaClip(model, arch={"clip": config})
     if official_init:
@@ -71,7 +71,7 @@ def _download(clip: str, tag: str, entry: Mapping[str, str]) -> Path:
         ) from None
 
 
-def load_daclip(weights: Path) -> DaClip:
+def load_daclip(weights: Path | OpenedWeights) -> DaClip:
     """Load a trained DA-CLIP.
 
     Arguments:
@@ -79,18 +79,24 @@ def load_daclip(weights: Path) -> DaClip:
             architecture is read off the shapes.
 
     Returns:
-        The module in evaluation mode.
+        The module in evaluation mode; its `weights_sha256` is of the bytes that were loaded.
 
     Raises:
         UserError: The file is missing, damaged, or holds something else.
     """
-    path = weights_file(weights)
-    metadata = read_metadata(path)
+    from models.checkpoints.skeleton import skeleton
+
+    opened = open_weights(weights)
+    path, metadata = opened.path, opened.metadata
     if metadata and metadata.get("task") != "daclip":
         raise UserError(f"{path} holds the network {metadata.get('network')!r}, not a DA-CLIP")
-    state = load_state(path)
+    state = opened.state
     arch = metadata.get("arch", {})
-    config = resolve(arch["clip"] if "clip" in arch else infer(state))
-    daclip = _module(config)
+    clip = arch["clip"] if "clip" in arch else infer(state)
+    # Without memory first: what a file says of its CLIP may be anything.
+    fitted(skeleton("daclip", {"clip": clip}, tensors=len(state)), state, f"the DA-CLIP weights {path}")
+    daclip = _module(resolve(clip))
     load_into(daclip, state, f"the DA-CLIP weights {path}")
+    daclip.weights_sha256 = opened.digest
+    opened.require_unchanged()
     return daclip.eval()

@@ -62,6 +62,9 @@ class DaClip(nn.Module):
             this module.
         arch: How `clip` was configured; stored in the attribute of the same name for whoever saves the module.
 
+    Attributes:
+        weights_sha256: Of the weights file that it was loaded from; None for one that was not.
+
     Raises:
         UserError: The image tower is not a vision transformer that pools its class token or averages its tokens.
 
@@ -80,6 +83,7 @@ class DaClip(nn.Module):
                 "e.g. ViT-B-32 or ViT-L-14"
             )
         self.arch = arch or {}
+        self.weights_sha256: str | None = None
         self.logit_scale = nn.Parameter(clip.logit_scale.detach().clone().reshape(()))
         self.clip: Any = clip.requires_grad_(False).eval()
         self.visual: Any = tower

@@ -80,6 +80,12 @@ def factory_of(name: str) -> Callable[[], Any]:
         UserError: The module cannot be imported, or holds no such function or class.
     """
     place, _, attribute = name.partition(":")
+    if place.partition(".")[0] in {*sys.stdlib_module_names, *sys.builtin_module_names}:
+        # Nothing in them makes a network; much in them waits for ever, or does what nobody wants.
+        raise UserError(
+            f"network {name!r}: {place} is a module of Python itself, which makes no networks; expected "
+            "package.module:factory of your own"
+        )
     try:
         with _current_folder():
             module = importlib.import_module(place)

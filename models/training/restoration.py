@@ -125,6 +125,7 @@ def save_restorer(
         state=restorer.network,
         arch=arch,
         daclip=daclip,
+        daclip_sha256=restorer.daclip_sha256,
         sde=restorer.sde.settings() if restorer.card.sampler else None,
         **facts,
     )

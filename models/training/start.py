@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from models.errors import UserError
-from models.weights import load_into, load_state, weights_file
+from models.weights import OpenedWeights, load_into, open_weights
 
 
-def start_from(module: nn.Module, path: Path, *, partial: bool) -> list[str]:
+def start_from(module: nn.Module, weights: Path | OpenedWeights, *, partial: bool) -> list[str]:
     """Put the tensors of a weights file into a module.
 
     Arguments:
         module: The network that will be trained.
-        path: A weights file, ours or a released one, or a run folder.
+        weights: A weights file, ours or a released one, or a run folder.
         partial: Whether tensors may be missing, left over, or of another shape; False refuses all of that.
 
     Returns:
@@ -26,8 +26,8 @@ def start_from(module: nn.Module, path: Path, *, partial: bool) -> list[str]:
     Raises:
         UserError: Something does not match and `partial` is False, or nothing matches.
     """
-    file = weights_file(path)
-    state = load_state(file)
+    opened = open_weights(weights)
+    file, state = opened.path, opened.state
     published: Any = getattr(type(module), "published_state", None)
     if published is not None:
         state = published(state)
@@ -36,6 +36,7 @@ def start_from(module: nn.Module, path: Path, *, partial: bool) -> list[str]:
             load_into(module, state, f"the weights {file}")
         except UserError as error:
             raise UserError(f"{error}: add --partial to start from those that do") from None
+        opened.require_unchanged()
         return [f"started from {file}: all {len(state)} tensors"]
     own = module.state_dict(keep_vars=True)
     taken = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
@@ -46,6 +47,7 @@ def start_from(module: nn.Module, path: Path, *, partial: bool) -> list[str]:
     with torch.no_grad():
         for name, value in taken.items():
             own[name].copy_(value)
+    opened.require_unchanged()
     reshaped = [
         f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
         for name, value in state.items()

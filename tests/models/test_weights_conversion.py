@@ -13,11 +13,12 @@ import pytest
 import torch
 from authors_files import PUBLISHED_HEADS, trained_daclip, write_training_checkpoint
 
-from models.checkpoints.convert import convert, skeleton
+from models.checkpoints.convert import convert
 from models.checkpoints.describe import describe
 from models.checkpoints.export import export
 from models.checkpoints.layouts import recognise
 from models.checkpoints.official import OFFICIAL, by_digest, official_defaults
+from models.checkpoints.skeleton import skeleton
 from models.daclip.build import load_daclip
 from models.errors import UserError
 from models.files import sha256_file
@@ -113,7 +114,7 @@ def test_published_names_are_recognised_and_written_in_their_order(
     layout = recognise({name: torch.empty(shape, device="meta") for name, shape, _ in keys})
     assert (layout and layout.network) == network
     if layout is not None:
-        module = skeleton(layout.network, layout.arch)
+        module = skeleton(layout.network, layout.arch, tensors=len(keys))
         assert [[key, list(value.shape)] for key, value in module.state_dict().items()] == [k[:2] for k in keys]
 
 
@@ -152,8 +153,11 @@ def test_converting_again_changes_nothing_and_overwrites_nothing(tmp_path: Path)
     export(out, tmp_path / "x.pth")
     export(out, tmp_path / "y.pth")
     assert (tmp_path / "x.pth").read_bytes() == (tmp_path / "y.pth").read_bytes()
-    with pytest.raises(UserError, match="is there already"):
+    export(out, tmp_path / "x.pth")
+    (tmp_path / "x.pth").write_bytes(b"others")
+    with pytest.raises(UserError, match="is there already and is another file"):
         export(out, tmp_path / "x.pth")
+    assert (tmp_path / "x.pth").read_bytes() == b"others"
     with pytest.raises(UserError, match="one of our files already"):
         convert(out, tmp_path / "again.safetensors")
 

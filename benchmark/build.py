@@ -12,12 +12,16 @@ from typing import Any
 from benchmark import engine as engines
 from benchmark.engine import Engine
 from benchmark.manifest import write_manifest
+from benchmark.manifest_file import read_manifest
+from benchmark.mend import mend
 from benchmark.plan import ShardJob, plan_digest, plan_shards
 from benchmark.record import make_record
 from benchmark.shard import ShardWriter
+from benchmark.shards import ROLES, columns_digest
 from benchmark.sources.samples import Rejected, Sample, SourceUnreachable
+from benchmark.unfinished import Unfinished
 from models.errors import UserError
-from models.files import atomic_path, read_json, sha256_file, single_writer, write_bytes, write_json
+from models.files import atomic_path, sha256_file, single_writer, write_bytes
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Place:
 def build_shard(job: ShardJob) -> dict[str, Any]:
     """Write one shard and return its report: rows, digest, the light columns and what had to be left out."""
     light: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     quarantine: list[dict[str, str]] = []
     with atomic_path(job.file) as partial, ShardWriter(partial) as writer:
         for sample in job.samples:
@@ -51,11 +56,13 @@ def build_shard(job: ShardJob) -> dict[str, Any]:
                 writer.add(record)
                 facts = ("degraded_sha256", "clean_sha256", "key", "degradation", "source")
                 light.append({**{name: record[name] for name in facts}, "caption": sample.caption})
+                told.append({**record, **{role: {"path": record[role]["path"]} for role in ROLES}})
             engines.advance()
     return {
         "file": job.file.name,
         "rows": len(light),
         "sha256": sha256_file(job.file),
+        "columns": columns_digest(told),
         "light": light,
         "quarantine": quarantine,
     }
@@ -77,11 +84,13 @@ def build_dataset(
     place: Place | None = None,
     strict: bool = False,
     progress: Callable[[int], None] = lambda done: None,
+    mended: Callable[[str], None] = lambda file: None,
 ) -> dict[str, Any]:
     """Build a dataset folder, continuing where an interrupted build of the same samples stopped.
 
     Shards are written to temporary names and renamed; the manifest comes last, so a folder with a manifest is whole. A
-    rerun rebuilds only what is missing and ends with the same bytes as an uninterrupted run, wherever it is done.
+    rerun rebuilds only what is missing and ends with the same bytes as an uninterrupted run, wherever it is done. Over
+    a whole folder it looks at every file, and makes again what is missing or damaged.
 
     Arguments:
         samples: All pairs, in the order in which they are to be stored.
@@ -91,56 +100,57 @@ def build_dataset(
         place: Where the work is done; None for this process alone.
         strict: Whether a single image that has to be left out refuses the dataset.
         progress: Called with the number of pairs done.
+        mended: Called with each file of a whole folder that had to be made again.
 
     Returns:
         The manifest.
 
     Raises:
         UserError: Another build is writing to `out`, it holds a different dataset, no pair is usable, a source
-            vanished, or something is left out and `strict` is set.
+            vanished or changed, or something is left out and `strict` is set.
     """
     place = place or Place()
-    data, work = out / "data", out / ".build"
-    jobs = plan_shards(samples, data)
+    jobs = plan_shards(samples, out / "data")
     digest = plan_digest(samples, rejected)
     _refuse(strict, [{"key": r.key, "reason": r.reason} for r in rejected])
     with single_writer(out):
         finished = out / "manifest.json"
         if finished.is_file():
-            manifest = read_json(finished, "dataset manifest")
-            if manifest.get("plan") != digest:
+            manifest = read_manifest(out)
+            if manifest["plan"] != digest or {s["file"] for s in manifest["shards"]} != {
+                f"data/{job.file.name}" for job in jobs
+            }:
                 raise UserError(f"{out} already holds a different dataset: choose another folder or delete it")
             _refuse(strict, manifest["quarantine"])
+            mend(
+                out,
+                manifest,
+                jobs,
+                run=lambda broken: _run(broken, place, progress=lambda done: None),
+                workers=place.workers,
+                progress=progress,
+                mended=mended,
+            )
             _sweep(out)
             progress(len(samples))
             return manifest
-        _begin(work, data, digest)
-        reports = {job.file.name: _finished_report(job, work) for job in jobs}
+        work = Unfinished(out, jobs, digest)
+        reports = {job.file.name: work.finished(job) for job in jobs}
         missing = [job for job in jobs if reports[job.file.name] is None]
         already = len(samples) - sum(len(job.samples) for job in missing)
         progress(already)
         for report in _run(missing, place, progress=lambda done: progress(already + done)):
-            write_json(work / f"{report['file']}.json", report)
+            work.keep(report)
             reports[report["file"]] = report
         ordered = [report for report in (reports[job.file.name] for job in jobs) if report is not None]
         if not any(report["rows"] for report in ordered):
             first = ordered[0]["quarantine"][0]
             raise UserError(f"none of the {len(samples)} pairs is usable; the first: {first['reason']}")
         _refuse(strict, [entry for report in ordered for entry in report["quarantine"]])
+        work.check_sources()
         manifest = write_manifest(out, ordered, recipe=recipe, plan=digest, rejected=rejected)
         _sweep(out)
         return manifest
-
-
-def _begin(work: Path, data: Path, digest: str) -> None:
-    """Make the working folder, drop what an earlier build of other samples left, and what a killed one did."""
-    plan = work / "plan.json"
-    if work.is_dir() and not (plan.is_file() and read_json(plan, "plan") == digest):
-        shutil.rmtree(work)
-        shutil.rmtree(data, ignore_errors=True)
-    work.mkdir(parents=True, exist_ok=True)
-    data.mkdir(exist_ok=True)
-    write_json(plan, digest)
 
 
 def _sweep(out: Path) -> None:
@@ -150,7 +160,7 @@ def _sweep(out: Path) -> None:
         leftover.unlink()
 
 
-def _run(jobs: list[ShardJob], place: Place, *, progress: Callable[[int], None]):
+def _run(jobs: Sequence[ShardJob], place: Place, *, progress: Callable[[int], None]):
     if place.engine == "local":
         yield from engines.run_jobs(build_shard, jobs, workers=place.workers, address=place.address, progress=progress)
         return
@@ -176,12 +186,3 @@ def _refuse(strict: bool, left_out: list[dict[str, str]]) -> None:
             f"--strict refuses the dataset, {len(left_out)} pairs or files have to be left out ({told}"
             f"{', ...' if len(left_out) > 3 else ''}): mend the sources, or build without --strict"
         )
-
-
-def _finished_report(job: ShardJob, work: Path) -> dict[str, Any] | None:
-    """Return the report of a shard that an earlier run finished and that is still what it was."""
-    path = work / f"{job.file.name}.json"
-    if not path.is_file() or not job.file.is_file():
-        return None
-    report = read_json(path, "shard report")
-    return report if sha256_file(job.file) == report["sha256"] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.schema import LIGHT_COLUMNS, SCHEMA_VERSION
+from benchmark.manifest_file import MANIFEST, read_manifest
+from benchmark.schema import LIGHT_COLUMNS, RECORDS
+from benchmark.shards import ROLES, check_image, check_images, check_shard, told_rows
 from models.errors import UserError
-from models.files import read_json
+from models.files import sha256_json
 from models.images import BadImage, decode
+
+__all__ = ["Dataset", "Pair", "check_image", "check_images"]
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,15 @@ class Dataset:
         self.folder = folder
         if not folder.is_dir():
             raise UserError(f"dataset folder not found: {folder}")
-        if not (folder / "manifest.json").is_file():
+        if not (folder / MANIFEST).is_file():
             raise UserError(f"{folder} has no manifest.json: not a dataset, or its build has not ended (run it again)")
-        self.manifest: dict[str, Any] = read_json(folder / "manifest.json", "dataset manifest")
-        if self.manifest.get("schema") != SCHEMA_VERSION:
-            found = self.manifest.get("schema")
-            raise UserError(f"{folder} has schema {found}, this version reads {SCHEMA_VERSION}: build it again")
-        for shard in self.manifest["shards"]:
-            if not (folder / shard["file"]).is_file():
-                raise UserError(f"shard {shard['file']} is missing from {folder}: build the dataset again")
+        self.manifest: dict[str, Any] = read_manifest(folder)
+        self._written = {shard["file"]: shard for shard in self.manifest["shards"]}
+        for name in self._written:
+            if not (folder / name).is_file():
+                raise UserError(
+                    f"shard {name} is missing from {folder}: run the same bench build-dataset command again"
+                )
 
     @property
     def name(self) -> str:
@@ -89,18 +94,76 @@ class Dataset:
         self.split(split)
         return [self.folder / s["file"] for s in self.manifest["shards"] if s["file"].startswith(f"data/{split}-")]
 
+    def checked(self, shard: Path) -> Path:
+        """Return the path of a shard after comparing the file with the manifest, once in this process.
+
+        Arguments:
+            shard: One of `shards`.
+
+        Raises:
+            UserError: The file is gone, is none of this dataset, not the one that was written, or its columns are not
+                those of a dataset.
+        """
+        return check_shard(shard, self._facts(shard)["sha256"])
+
+    def _facts(self, shard: Path) -> dict[str, Any]:
+        name = f"data/{shard.name}"
+        if name not in self._written:
+            raise UserError(f"{shard} is no shard of {self.folder}: its manifest does not name it")
+        return self._written[name]
+
+    def _told(self, shard: Path) -> list[dict[str, Any]]:
+        """Return the rows of a shard without the bytes of their images, as they were written."""
+        columns = self._facts(shard).get("columns")
+        if columns is None:  # manifests of before there were seals: only the digest of the whole file tells
+            self.checked(shard)
+        return told_rows(shard, columns=columns)
+
     def index(self, split: str) -> list[dict[str, Any]]:
-        """Return every row of a split without its pixels, in order."""
-        rows: list[dict[str, Any]] = []
-        for shard in self.shards(split):
-            rows += pq.read_table(shard, columns=LIGHT_COLUMNS).to_pylist()
-        return rows
+        """Return every row of a split without its pixels, in order.
+
+        Raises:
+            UserError: The rows are not those that were written.
+        """
+        rows = [row for shard in self.shards(split) for row in self._told(shard)]
+        facts = self.split(split)
+        digest = sha256_json([[row["key"], row["degraded_sha256"], row["clean_sha256"]] for row in rows])
+        by_source: dict[str, Counter[str]] = {}
+        for row in rows:
+            by_source.setdefault(row["source"], Counter())[row["degradation"]] += 1
+        if digest != facts["digest"] or by_source != facts["by_source"]:
+            raise UserError(
+                f"the rows of the {split} split of {self.folder} are not those that its manifest describes: run bench "
+                "verify, and the same bench build-dataset command again, which mends it"
+            )
+        if len({row["key"] for row in rows}) != len(rows):
+            raise UserError(f"{self.folder} holds a key twice in its {split} split: build it again")
+        return [{name: row[name] for name in LIGHT_COLUMNS} for row in rows]
 
     def rows(self, split: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a split in order, a row group at a time."""
+        """Yield the rows of a split in order, a row group at a time.
+
+        Arguments:
+            split: Its name.
+            columns: Those that are wanted; None for all.
+
+        Raises:
+            UserError: A shard, or an image in it, is not what was written; the shard or key is named.
+        """
+        wanted = list(RECORDS.names if columns is None else columns)
+        images = [role for role in ROLES if role in wanted]
+        read = list(dict.fromkeys([*wanted, "key", *(f"{role}_sha256" for role in images)]))
         for shard in self.shards(split):
-            for batch in pq.ParquetFile(shard).iter_batches(batch_size=16, columns=columns):
-                yield from batch.to_pylist()
+            self._told(shard)
+            try:
+                with pq.ParquetFile(shard) as opened:
+                    for batch in opened.iter_batches(batch_size=16, columns=read):
+                        for row in batch.to_pylist():
+                            check_images(row)
+                            yield {name: row[name] for name in wanted}
+            except (pa.ArrowException, OSError) as error:
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                raise UserError(f"shard {shard} cannot be read ({first}): run bench verify {self.folder}") from None
 
     def pairs(self, split: str, *, skip: Container[str] = ()) -> Iterator[Pair]:
         """Yield the decoded pairs of a split in order, but those whose keys are in `skip`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from benchmark import __version__
 from benchmark.card import write_card
 from benchmark.schema import SCHEMA_VERSION, SIDECAR
 from benchmark.sources.samples import Rejected
-from models.files import atomic_path, sha256_file, sha256_json, write_json
+from models.files import sha256_bytes, sha256_json, write_bytes, write_sealed
 from models.vocabulary import SPLITS, in_order
 
 
@@ -46,13 +47,11 @@ def write_manifest(
             "unique_clean": len({row["clean_sha256"] for row in light}),
             "digest": sha256_json([[r["key"], r["degraded_sha256"], r["clean_sha256"]] for r in light]),
         }
-        told = [{k: row[k] for k in SIDECAR.names} for row in light if row["caption"] is not None]
-        if told:
-            file = out / "sidecar" / f"{split}.parquet"
-            with atomic_path(file) as partial:
-                pq.write_table(pa.Table.from_pylist(told, SIDECAR), partial, compression="zstd")
-            sidecar[split] = {"file": f"sidecar/{split}.parquet", "rows": len(told), "sha256": sha256_file(file)}
-    shards = [{"file": f"data/{r['file']}", "rows": r["rows"], "sha256": r["sha256"]} for r in reports]
+        told = write_sidecar(out, split, light)
+        if told is not None:
+            sidecar[split] = told
+    facts = ("rows", "sha256", "columns")
+    shards = [{"file": f"data/{r['file']}", **{name: r[name] for name in facts}} for r in reports]
     manifest = {
         "schema": SCHEMA_VERSION,
         "tool": __version__,
@@ -66,8 +65,35 @@ def write_manifest(
         "digest": sha256_json([[s["file"], s["sha256"]] for s in shards]),
     }
     write_card(out, manifest)
-    write_json(out / "manifest.json", manifest)
+    write_sealed(out / "manifest.json", manifest)
     return manifest
+
+
+def write_sidecar(
+    out: Path, split: str, rows: Sequence[dict[str, Any]], *, expected: str | None = None
+) -> dict[str, Any] | None:
+    """Write the captions that came along with a split.
+
+    Arguments:
+        out: The dataset folder.
+        split: The split.
+        rows: Key, digest of the clean image and caption, if any, of all its pairs.
+        expected: The digest that the file must have; another one is not written.
+
+    Returns:
+        What the manifest holds of it; None when nothing was written.
+    """
+    told = [{name: row[name] for name in SIDECAR.names} for row in rows if row["caption"] is not None]
+    if not told:
+        return None
+    file = out / "sidecar" / f"{split}.parquet"
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(told, SIDECAR), buffer, compression="zstd")
+    sha256 = sha256_bytes(buffer.getvalue())
+    if expected not in (None, sha256):
+        return None
+    write_bytes(file, buffer.getvalue())
+    return {"file": f"sidecar/{split}.parquet", "rows": len(told), "sha256": sha256}
 
 
 def _count(rows: list[dict[str, Any]], column: str, values: list[str]) -> dict[str, int]:

@@ -84,6 +84,21 @@ def make_record(sample: Sample) -> dict[str, Any]:
     }
 
 
+def stored_sha256(image: ImageBytes) -> str | None:
+    """Return the digest under which an image is stored, None when it cannot be.
+
+    Raises:
+        SourceUnreachable: Its file vanished since it was listed.
+    """
+    try:
+        data = _read(image)
+        return sha256_bytes(data) if data.startswith(tuple(_SIGNATURES)) else _stored(data, image.name).sha256
+    except SourceUnreachable:
+        raise
+    except UserError:
+        return None
+
+
 def _synthesise(spec: Spec, clean: np.ndarray, *, seed: int, key: str) -> StoredImage:
     if clean.shape[0] * clean.shape[1] > SYNTHESIS_PIXELS:
         raise BadImage(

@@ -82,6 +82,7 @@ def command(
     if strict:
         refuse_other_counts(samples, wanted, whole=preset == "universal")
     recipe = {"preset": preset, "sources": [{"name": name, **options} for name, _, options in wanted]}
+    mended: list[str] = []
     with progress_bar("build", len(samples)) as progress:
         manifest = build_dataset(
             samples,
@@ -91,7 +92,10 @@ def command(
             place=Place(default_workers() if workers is None else workers, engine, cluster_address(engine, address)),
             strict=strict,
             progress=progress,
+            mended=mended.append,
         )
+    for file in mended:
+        click.echo(f"made again {file}: it was missing or damaged", err=True)
     if preset is None:
         print_source_counts(manifest)
     else:

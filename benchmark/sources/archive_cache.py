@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from benchmark.sources.members import Listing, Member
 from benchmark.sources.samples import Rejected, SourceUnreachable
-from models.files import sha256_file, sha256_json, write_text
+from models.errors import UserError
+from models.files import read_sealed, sealed, sha256_file, sha256_json, write_text
 
-VERSION = 1
+VERSION = 2
 """Raised when the listing changes its form or the rules for names change; older files are then made anew."""
+
+SAMPLES = 16
+SAMPLE_BYTES = 1 << 14
+"""An archive is known by so many blocks of it, beside its size and time: the whole would have to be read."""
 
 
 def cache_folder() -> Path:
@@ -23,15 +30,35 @@ def cache_folder() -> Path:
 
 
 def cached_paths(archive: Path) -> tuple[Path, Path]:
-    """Return where the index and the listing of an archive are kept; another size or time is another archive.
+    """Return where the index and the listing of an archive are kept; other sizes, times or bytes are another archive.
 
     Raises:
-        OSError: The archive is not there.
+        OSError: The archive is not there, or cannot be read.
     """
     state = archive.stat()
-    digest = sha256_json([VERSION, str(archive), state.st_size, state.st_mtime_ns])[:32]
+    digest = sha256_json([VERSION, str(archive), state.st_size, state.st_mtime_ns, _sample(archive, state.st_size)])[
+        :32
+    ]
     folder = cache_folder() / "archives"
     return folder / f"{digest}.gzidx", folder / f"{digest}.json"
+
+
+def _sample(archive: Path, size: int) -> str:
+    """Return a digest of the head of a file, of its tail, which holds its checksum, and of blocks between them."""
+    digest = hashlib.sha256()
+    with open(archive, "rb") as handle:
+        for place in (*(size * number // SAMPLES for number in range(SAMPLES)), max(0, size - SAMPLE_BYTES)):
+            handle.seek(place)
+            digest.update(handle.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def forget(archive: Path) -> None:
+    """Remove the index and the listing of an archive that is not what they describe."""
+    with suppress(OSError):
+        index, listing = cached_paths(archive)
+        listing.unlink(missing_ok=True)
+        index.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -61,25 +88,32 @@ def write_listing(path: Path, listing: Listing, index: Path) -> None:
     members, rejected = listing
     value = {
         "index_sha256": sha256_file(index),
-        "members": [[member.inside, member.size, member.offset] for member in members],
+        "members": [[member.inside, member.size, member.offset, member.check] for member in members],
         "rejected": [[one.key, one.reason] for one in rejected],
     }
-    write_text(path, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    write_text(path, json.dumps(sealed(value), ensure_ascii=False, separators=(",", ":")))
 
 
 def read_listing(path: Path) -> Listing | None:
-    """Return the members of an archive, or None when no listing, or none that can be read, is there."""
+    """Return the members of an archive, or None when no listing, or none that is as it was written, is there."""
+    value = _read(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        members = [Member(str(inside), int(size), int(offset)) for inside, size, offset in value["members"]]
-        return members, [Rejected(key=str(key), reason=str(reason)) for key, reason in value["rejected"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        members = [Member(inside, size, offset, check) for inside, size, offset, check in value["members"]]
+        return members, [Rejected(key=key, reason=reason) for key, reason in value["rejected"]]
+    except (ValueError, KeyError, TypeError):
         return None
 
 
 def is_whole(index: Path, listing: Path) -> bool:
     """Whether an index is there, byte for byte as it was made: the library that follows it trusts it blindly."""
     try:
-        return json.loads(listing.read_text(encoding="utf-8"))["index_sha256"] == sha256_file(index)
-    except (OSError, ValueError, KeyError, TypeError):
+        return _read(listing).get("index_sha256") == sha256_file(index)
+    except OSError:
         return False
+
+
+def _read(listing: Path) -> dict[str, Any]:
+    try:
+        return read_sealed(listing, "listing", remedy="it is made anew")
+    except (UserError, OSError):
+        return {}

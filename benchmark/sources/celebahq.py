@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -47,6 +48,10 @@ class MaskedImage:
     @property
     def size(self) -> int:
         return 2 * MASK_SIDE * MASK_SIDE  # a guess that is good enough: holes compress well, faces do not
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (*self.clean.files, *self.mask.files)
 
     def read(self) -> bytes:
         """Return the painted image as PNG.

@@ -6,6 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -61,6 +62,10 @@ class Tile:
     @property
     def size(self) -> int:
         return 2 * self.side * self.side  # a photo's PNG takes about two bytes a pixel
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return ()
 
     def pixels(self) -> np.ndarray:
         """Return the tile with shape `(side, side, 3)`, uint8 RGB."""

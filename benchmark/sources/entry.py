@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from benchmark.sources.members import Member, Place
 
@@ -45,6 +45,10 @@ class Entry:
         """`"<folder>/<file>:<size>"`; the folder at the top of a place is called as the place, without its ending."""
         folder, _, file = self.member.inside.rpartition("/")
         return f"{folder.rpartition('/')[2] or self.place.label}/{file}:{self.size}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.place.file_of(self.member.inside),)
 
     def read(self) -> bytes:
         """Return the bytes.

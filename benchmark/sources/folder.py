@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.sources.members import Listing, Member, Refused, check_size, kind_of, left_out, printable, tidy_name
-from benchmark.sources.samples import Rejected
+from benchmark.sources.samples import Rejected, SourceChanged
 from models.errors import UserError
+
+SYSTEM_PLACES = ("/proc", "/sys", "/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,11 @@ class Folder:
     given: str
 
     def name_of(self, inside: str) -> str:
-        return printable(os.path.join(self.given, inside))
+        # Not the folder's own path: what is left out is told in the manifest, which says nothing of this machine.
+        return printable(f"{self.label}/{inside}")
+
+    def file_of(self, inside: str) -> Path:
+        return self.path / inside
 
     def members(self) -> Listing:
         """List the files at any depth; links to files and folders are followed.
@@ -49,9 +57,19 @@ class Folder:
         """Return the bytes of a file.
 
         Raises:
+            SourceChanged: It is no file any more, or of another size.
             OSError: It is gone or cannot be read.
         """
-        return (self.path / member.inside).read_bytes()
+        with open(self.path / member.inside, "rb", opener=_without_waiting) as handle:
+            mode = os.fstat(handle.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise SourceChanged(f"{self.name_of(member.inside)} is {kind_of(mode)} now: run the same command again")
+            data = handle.read(member.size + 1)
+        if len(data) != member.size:
+            raise SourceChanged(
+                f"{self.name_of(member.inside)} has another size than when it was listed: run the same command again"
+            )
+        return data
 
     def _walk(self, inside: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int | str]]:
         """Yield `(path, size)` of every file, or `(path, reason)` of what cannot be used."""
@@ -65,6 +83,11 @@ class Folder:
             yield inside, f"the folder cannot be read: {error.strerror}"
             return
         identity = (state.st_dev, state.st_ino)
+        if state.st_dev in _system_devices():
+            if not inside:
+                raise UserError(f"{self.given} belongs to the system and holds no images: name another folder")
+            yield inside, "it belongs to the system"
+            return
         if identity in above:
             yield inside, "a link that leads back to a folder around it"
             return
@@ -83,6 +106,21 @@ class Folder:
                 yield path, size
             except Refused as error:
                 yield path, str(error)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A pipe that has taken the place of a file would be waited for without end.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+@functools.cache
+def _system_devices() -> frozenset[int]:
+    """Return the devices of what only looks like files: endless in number, in size, or both."""
+    found = set()
+    for place in SYSTEM_PLACES:
+        with suppress(OSError):
+            found.add(os.stat(place).st_dev)
+    return frozenset(found - {os.stat("/").st_dev})
 
 
 def _stat(entry: os.DirEntry[str]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import io
 import multiprocessing
 import os
 import threading
+import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from benchmark.progress import progress_bar
-from benchmark.sources.archive_cache import cached_paths, is_whole, read_listing, write_listing, writing
-from benchmark.sources.members import Archive, Listing, Member, unreadable
+from benchmark.sources.archive_cache import cached_paths, forget, is_whole, read_listing, write_listing, writing
+from benchmark.sources.members import Archive, Listing, Member, changed, unreadable
 from benchmark.sources.tars import BLOCK, BROKEN, contents, list_stream
 from models.errors import UserError
 from models.files import atomic_path
@@ -48,16 +49,19 @@ class GzipTar(Archive):
         """Return the bytes of a member.
 
         Raises:
-            UserError: They are damaged, or the archive was changed since it was listed.
+            SourceChanged: They are damaged, or the archive was changed since it was listed; its index is made anew the
+                next time, which tells which of the two.
             FileNotFoundError: The archive is gone.
         """
         state = self.path.stat()
-        reader = _opened(self, state.st_size, state.st_mtime_ns, os.getpid())
+        identity = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        reader = _opened(self, identity, os.getpid())
         try:
             block = reader.read(member.offset - BLOCK, BLOCK + member.size)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.name_of(member.inside)} is damaged ({error})") from None
-        return contents(block, member, self)
+            return contents(block, member, self, check=zlib.crc32(block))
+        except (OSError, ValueError, UserError):
+            forget(self.path)
+            raise changed(self.name_of(member.inside)) from None
 
 
 class _Reader:
@@ -79,7 +83,7 @@ class _Reader:
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(place: GzipTar, size: int, changed: int, process: int) -> _Reader:
+def _opened(place: GzipTar, identity: tuple[int, ...], process: int) -> _Reader:
     # A forked process shares the position in the file with its parent, so each opens its own.
     index, listing = cached_paths(place.path)
     if not is_whole(index, listing):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from benchmark.sources.samples import Rejected
+from benchmark.sources.samples import Rejected, SourceChanged
 from models.errors import UserError
 
 MAX_BYTES = 1 << 30
@@ -26,11 +26,14 @@ class Member:
         inside: Its path inside the place, parts joined by `/`.
         size: Number of bytes when unpacked.
         offset: Where an archive holds it: the local header of a zip, the first byte of data of a tar.
+        check: What an archive must still hold there, as a CRC-32: of the data (zip), of the header (tar), of header and
+            data (compressed tar, whose index would otherwise be believed whatever the archive is now).
     """
 
     inside: str
     size: int
     offset: int = 0
+    check: int | None = None
 
 
 Listing = tuple[list[Member], list[Rejected]]
@@ -52,6 +55,10 @@ class Place(Protocol):
 
     def name_of(self, inside: str) -> str:
         """Return what messages call a member."""
+        ...
+
+    def file_of(self, inside: str) -> Path:
+        """Return the file on disk that holds a member."""
         ...
 
     def members(self) -> Listing:
@@ -78,6 +85,17 @@ class Archive:
     def name_of(self, inside: str) -> str:
         """Return what messages call a member."""
         return f"{self.path.name}: {printable(inside)}"
+
+    def file_of(self, inside: str) -> Path:
+        """Return the file on disk that holds a member: the archive."""
+        return self.path
+
+
+def changed(name: str) -> SourceChanged:
+    """Return the error for a member of which an archive holds something else than it did."""
+    return SourceChanged(
+        f"{name} is not where it was: the archive was changed since it was listed; run the same command again"
+    )
 
 
 class Refused(Exception):

@@ -14,6 +14,10 @@ class SourceUnreachable(UserError):
     """A listed source is gone, or not to be had on this machine: a build stops instead of leaving pairs out."""
 
 
+class SourceChanged(SourceUnreachable):
+    """A source is no longer what was listed: a build stops, and lists it anew when it is run again."""
+
+
 class ImageBytes(Protocol):
     """Something that can hand over the bytes of one image file. Must survive pickling (worker processes read it)."""
 
@@ -30,6 +34,11 @@ class ImageBytes(Protocol):
     @property
     def size(self) -> int:
         """Number of bytes, or an estimate where reading makes them; it only steers the cut into shards."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files on disk that are read for it, none when it is made here."""
         ...
 
     def read(self) -> bytes:
@@ -54,6 +63,10 @@ class FileImage:
     @property
     def size(self) -> int:
         return self.path.stat().st_size
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
 
     def read(self) -> bytes:
         return self.path.read_bytes()

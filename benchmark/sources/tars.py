@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import tarfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from benchmark.sources.members import (
@@ -14,6 +14,7 @@ from benchmark.sources.members import (
     Member,
     Place,
     Refused,
+    changed,
     check_size,
     left_out,
     take_last,
@@ -66,7 +67,8 @@ class TarArchive(Archive):
         """
         with open(self.path, "rb") as handle:
             handle.seek(member.offset - BLOCK)
-            return contents(handle.read(BLOCK + member.size), member, self)
+            block = handle.read(BLOCK + member.size)
+        return contents(block, member, self, check=zlib.crc32(block[:BLOCK]))
 
 
 class _Blocks:
@@ -82,6 +84,8 @@ class _Blocks:
         self._seeks = seeks
         self._position = 0
         self.last = b""  # what was read last: tells a proper end from a torn one
+        self.check = 0  # CRC-32 of what is watched: the last header, and in a stream the data behind it
+        self._watched = 0
 
     def tell(self) -> int:
         return self._position
@@ -91,7 +95,18 @@ class _Blocks:
             raise tarfile.ReadError(f"a header says that it has {size} bytes")
         self.last = self._handle.read(size)
         self._position += len(self.last)
+        self._look_at(self.last)
         return self.last
+
+    def watch(self, size: int) -> None:
+        """Begin a check with the header that was read last; a stream adds the data behind it as it passes."""
+        self.check = zlib.crc32(self.last)
+        self._watched = 0 if self._seeks else size
+
+    def _look_at(self, data: bytes) -> None:
+        if self._watched:
+            self.check = zlib.crc32(data[: self._watched], self.check)
+            self._watched = max(0, self._watched - len(data))
 
     def seek(self, target: int) -> None:
         if target < self._position:
@@ -99,10 +114,11 @@ class _Blocks:
         if self._seeks:
             self._position = self._handle.seek(target)
         while self._position < target:
-            passed = len(self._handle.read(min(STEP, target - self._position)))
+            passed = self._handle.read(min(STEP, target - self._position))
             if not passed:
                 return
-            self._position += passed
+            self._position += len(passed)
+            self._look_at(passed)
 
 
 def list_stream(stream: IO[bytes], place: Place) -> Listing:
@@ -132,11 +148,13 @@ def list_tar(blocks: _Blocks, place: Place) -> Listing:
         tarfile.TarError: It is no tar, is cut off, or a header is damaged; further kinds of `BROKEN` may come too.
     """
     found: list[Member] = []
+    checks: list[int] = []
     rejected: list[Rejected] = []
     handle = cast("IO[bytes]", blocks)
     with tarfile.open(fileobj=handle, mode="r:", encoding="utf-8", errors="surrogateescape") as opened:
         archive: Any = opened
         while (info := archive.next()) is not None:
+            checks += [blocks.check] * (len(found) - len(checks))  # of the file before this one, which has passed now
             archive.members.clear()  # they are many, and none is asked for again
             if info.isdir():
                 continue
@@ -145,6 +163,9 @@ def list_tar(blocks: _Blocks, place: Place) -> Listing:
                 if left_out(inside):
                     continue
                 _check(info)
+                if blocks.tell() != info.offset_data:
+                    raise Refused("its header is of an unknown form: unpack the archive first")
+                blocks.watch(info.size)
                 found.append(Member(inside, info.size, info.offset_data))
             except Refused as error:
                 rejected.append(Rejected(key=place.name_of(info.name), reason=str(error)))
@@ -152,7 +173,8 @@ def list_tar(blocks: _Blocks, place: Place) -> Listing:
     if blocks.last != bytes(BLOCK):
         torn = "a damaged header" if len(blocks.last) == BLOCK else "cut off: the mark of its end is missing"
         raise tarfile.ReadError(f"{torn}, after {len(found) + len(rejected)} files")
-    kept, earlier = take_last(place, found)
+    checks += [blocks.check] * (len(found) - len(checks))
+    kept, earlier = take_last(place, [replace(m, check=check) for m, check in zip(found, checks, strict=True)])
     return kept, rejected + earlier
 
 
@@ -166,16 +188,18 @@ def _check(info: tarfile.TarInfo) -> None:
     check_size(info.size)
 
 
-def contents(block: bytes, member: Member, place: Place) -> bytes:
+def contents(block: bytes, member: Member, place: Place, *, check: int) -> bytes:
     """Return the data of a member without its header.
 
     Arguments:
         block: The header block of the member and its data.
         member: What the listing says.
         place: The archive, for messages.
+        check: CRC-32 of what the listing has checked.
 
     Raises:
-        UserError: The header is damaged or says another size, or bytes are missing.
+        UserError: The header is damaged, or bytes are missing.
+        SourceChanged: The archive holds something else there than when it was listed.
     """
     name = place.name_of(member.inside)
     try:
@@ -183,7 +207,9 @@ def contents(block: bytes, member: Member, place: Place) -> bytes:
     except BROKEN as error:
         raise UserError(f"{name} is damaged ({error})") from None
     if header.size != member.size:
-        raise UserError(f"{name} is not where it was: the archive was changed since it was listed")
+        raise changed(name)
     if len(block) != BLOCK + member.size:
         raise UserError(f"{name} is damaged ({len(block) - BLOCK} bytes instead of {member.size})")
+    if check != member.check:
+        raise changed(name)
     return block[BLOCK:]

@@ -19,6 +19,7 @@ from benchmark.sources.members import (
     Listing,
     Member,
     Refused,
+    changed,
     check_size,
     kind_of,
     left_out,
@@ -73,7 +74,7 @@ class ZipArchive(Archive):
                 if left_out(inside):
                     continue
                 _check(info)
-                found.append(Member(inside, info.file_size, info.header_offset))
+                found.append(Member(inside, info.file_size, info.header_offset, info.CRC))
             except Refused as error:
                 rejected.append(Rejected(key=self.name_of(name), reason=str(error)))
         kept, earlier = take_last(self, found)
@@ -83,15 +84,16 @@ class ZipArchive(Archive):
         """Return the bytes of a member.
 
         Raises:
-            UserError: They are damaged (checksum), cut off, or the archive was changed since it was listed.
+            UserError: They are damaged (checksum), or cut off.
+            SourceChanged: The archive holds something else there than when it was listed.
             FileNotFoundError: The archive is gone.
         """
         name = self.name_of(member.inside)
         try:
             archive, infos = _open(self.path)
             info = infos.get(member.offset)
-            if info is None or info.file_size != member.size:
-                raise UserError(f"{name} is not where it was: the archive was changed since it was listed")
+            if info is None or (info.file_size, info.CRC) != (member.size, member.check):
+                raise changed(name)
             # At most the declared size comes out; the checksum then tells whether that was all.
             with archive.open(info) as handle:
                 data = handle.read(member.size)
@@ -108,11 +110,11 @@ class ZipArchive(Archive):
 
 def _open(path: Path) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
     state = path.stat()
-    return _opened(path, state.st_size, state.st_mtime_ns, os.getpid())
+    return _opened(path, (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino), os.getpid())
 
 
 @functools.lru_cache(maxsize=8)
-def _opened(path: Path, size: int, changed: int, process: int) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
+def _opened(path: Path, identity: tuple[int, ...], process: int) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
     # A forked process shares the position in the file with its parent, so each opens its own; one that is pushed out of
     # the cache is closed when its last reader lets go.
     archive = zipfile.ZipFile(path)

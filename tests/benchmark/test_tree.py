@@ -212,7 +212,7 @@ def test_a_file_whose_unpacked_copy_was_cut_is_rejected_and_the_rest_stays(tmp_p
     make(tmp_path, FILES | {"top.jpg": b"at"})
     tree = Tree.open([tmp_path], source="set")
     assert set(paths(tree)) == set(FILES) - {"top.jpg"}
-    assert sorted(one.key for one in tree.rejected) == [str(tmp_path / "top.jpg"), "set.zip: top.jpg"]
+    assert sorted(one.key for one in tree.rejected) == sorted([f"{tmp_path.name}/top.jpg", "set.zip: top.jpg"])
     assert "10 bytes here but 2 in" in next(one for one in tree.rejected if one.key.startswith("set.zip")).reason
 
 

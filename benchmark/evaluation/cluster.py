@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.dataset import Dataset, Pair
+from benchmark.dataset import Dataset, Pair, check_images
 from benchmark.evaluate import Work
 from benchmark.evaluation.keeping import keep_image
 from benchmark.evaluation.restoring import Restored, restore_pair
@@ -47,6 +47,7 @@ class Setup:
         device: Where it runs.
         sampling: How it is sampled, or None.
         data: The dataset folder.
+        test_set: Digest that its test split must have there too.
         protocols: How the metrics are computed.
         metrics: Names of the metrics that the program can compute under each, which an actor must be able to, too.
         images: Where restored images are written, or None.
@@ -61,6 +62,7 @@ class Setup:
     device: str
     sampling: Sampling | None
     data: Path
+    test_set: str
     protocols: tuple[Protocol, ...]
     metrics: dict[str, tuple[str, ...]]
     images: Path | None
@@ -73,7 +75,7 @@ def units_of(dataset: Dataset, done: Collection[str], *, size: int = 4) -> list[
 
     units = []
     for shard in dataset.shards("test"):
-        file = pq.ParquetFile(shard)
+        file = pq.ParquetFile(dataset.checked(shard))
         for group in range(file.num_row_groups):
             keys = [k for k in file.read_row_group(group, columns=["key"])["key"].to_pylist() if k not in done]
             for start in range(0, len(keys), size):
@@ -119,6 +121,7 @@ def cluster_work(
         device=device,
         sampling=sampling,
         data=dataset.folder.resolve(),
+        test_set=dataset.split("test")["digest"],
         protocols=tuple(protocols),
         metrics=metrics,
         images=None if images is None else images.resolve(),
@@ -150,6 +153,8 @@ def unit_scorer(setup: Setup) -> Callable[[Unit], list[Scored]]:
     torch.set_num_threads(setup.threads)
     torch.set_flush_denormal(True)  # as the command does, see `models.cpu.tune_cpu`
     dataset = Dataset(setup.data)
+    if dataset.split("test")["digest"] != setup.test_set:
+        raise UserError(f"{setup.data} is another dataset on one of the nodes: give all nodes the same")
     restorer = load_restorer(
         setup.network, setup.weights, daclip=setup.daclip, device=setup.device, sampling=setup.sampling
     )
@@ -180,9 +185,9 @@ def read_unit(dataset: Dataset, unit: Unit) -> Iterator[Pair]:
     """Yield the decoded pairs of a unit in order."""
     import pyarrow.parquet as pq
 
-    columns = ["key", "degradation", "degraded", "clean"]
-    shard = below(dataset.folder / "data", unit.file, what="name of a shard")
-    table = pq.ParquetFile(shard).read_row_group(unit.group, columns=columns)
-    for row in table.to_pylist():
+    shard = dataset.checked(below(dataset.folder / "data", unit.file, what="name of a shard"))
+    columns = ["key", "degradation", "degraded", "clean", "degraded_sha256", "clean_sha256"]
+    for row in pq.ParquetFile(shard).read_row_group(unit.group, columns=columns).to_pylist():
         if row["key"] in unit.keys:
+            check_images(row)
             yield Pair(row["key"], row["degradation"], decode(row["degraded"]["bytes"]), decode(row["clean"]["bytes"]))

@@ -26,7 +26,7 @@ SCHEMA = 1
 NEW = (ROWS, "setting")
 """Keys that results of before had not."""
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,159}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ def result_path(leaderboards: Path, *, test_set: str, method: str, kind: str) ->
     for what, name in (("test set", test_set), ("method", method), ("protocol", kind)):
         if not _FILE_NAME.fullmatch(name):
             raise UserError(
-                f"the {what} {name[:200]!a} cannot name a file: use at most 100 letters, digits and . _ + -"
+                f"the {what} {name[:200]!a} cannot name a file: use at most 160 letters, digits and . _ + -"
             )
     return leaderboards / "results" / test_set / f"{method}.{kind}.json"
 

@@ -60,7 +60,8 @@ def evaluate_jobs(
         The results, network by network.
     """
     results = []
-    keys = [row["key"] for row in dataset.index("test")]
+    words = {row["key"]: row["degradation"] for row in dataset.index("test")}
+    keys = list(words)
     test_set = (dataset.name, dataset.split("test")["digest"])
     for job in jobs:
         images = below(save_images, job.name, what="name of the network") if save_images else None
@@ -68,7 +69,7 @@ def evaluate_jobs(
         files = [image_file(images, key) for key in keys] if images is not None else []
         place = device or best_device()
         planned = planned_setting(job, daclip=daclip, device=place)
-        known = {p.name: known_result(leaderboards, test_set, p, job, planned) for p in protocols}
+        known = {p.name: known_result(leaderboards, test_set, p, job, planned, words=words) for p in protocols}
         if not all(file.is_file() for file in files):
             known = dict.fromkeys(known)
         if pending := [p for p in protocols if known[p.name] is None]:
@@ -77,7 +78,7 @@ def evaluate_jobs(
             restorer = load_restorer(job.network, job.weights, daclip=daclip, device=here, sampling=sampled)
             setting = loaded_setting(job, planned, restorer)
             scorer = scorer_for(pending, device=here)
-            store = Store(leaderboards / "results", identity_of(job, test_set[1], restorer, setting))
+            store = Store(leaderboards / "results", identity_of(job, test_set[1], restorer, setting, words=words))
             work = None
             if engine == "ray":
                 from benchmark.evaluation.cluster import cluster_work
@@ -172,7 +173,9 @@ def evaluate_submission(
     else:
         raise UserError("--restored needs --clean DIR, or --data DATASET, and --protocol PROTOCOL")
     submission = match_restored(place, references, allow_missing=allow_missing)
+    index = dataset.index("test") if dataset is not None else []
     identity = {
+        "words": {row["key"]: row["degradation"] for row in index},
         "restored": submission.digest,
         "test_set": references.test_set.digest,
         "versions": birth_certificate()["versions"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from benchmark.results import Result, read_result, result_path
 from benchmark.scores import Method, Setting
 from benchmark.strict import plain
 from models.errors import UserError
-from models.files import sha256_bytes
+from models.files import sha256_bytes, sha256_json
 from models.loading import network_of, process_of
 from models.networks import NETWORKS
 from models.networks.find import find_network, is_foreign
@@ -127,7 +127,13 @@ def _method_name(network: str, weights: Path | None) -> str:
 
 
 def known_result(
-    leaderboards: Path, test_set: tuple[str, str], protocol: Protocol, job: Job, setting: Setting
+    leaderboards: Path,
+    test_set: tuple[str, str],
+    protocol: Protocol,
+    job: Job,
+    setting: Setting,
+    *,
+    words: Mapping[str, str],
 ) -> Result | None:
     """Return a result that is already there for exactly this work and lacks nothing that could now be filled.
 
@@ -137,6 +143,7 @@ def known_result(
         protocol: How the metrics are computed.
         job: What would be evaluated. The code of a network from outside may have changed, so that it never counts.
         setting: What else the numbers depend on.
+        words: The type of each image by key, over which the numbers are summed up.
 
     Raises:
         UserError: The result that is there is broken, was changed, or contradicts its rows.
@@ -146,8 +153,8 @@ def known_result(
     path = result_path(leaderboards, test_set=test_set[0], method=job.name, kind=protocol.name)
     if not path.is_file() or is_foreign(job.network):
         return None
-    beside: list[bool] = []
-    result = read_result(path, keep=lambda _, rows: beside.append(rows is not None))
+    beside: dict[str, str] = {}
+    result = read_result(path, keep=lambda _, rows: beside.update({r["key"]: r["degradation"] for r in rows or ()}))
     same = (
         result.test_set.digest == test_set[1]
         and (result.protocol.id, result.protocol.version) == (protocol.name, protocol.version)
@@ -155,7 +162,7 @@ def known_result(
         and (result.method.network, result.sampler, result.seed) == (job.network, job.way, job.seed)
         and same_setting(result.setting, setting)
     )
-    if not same or beside != [True]:
+    if not same or beside != words:
         return None
     # Only a result with empty cells costs a look at the weight files: one of them may have come since.
     whole = not result.missing or set(result.missing) <= set(Scorer(protocol).missing)
@@ -180,7 +187,9 @@ def method_of(job: Job, restorer: Restorer) -> Method:
     return Method(job.name, title, card.name, parameters, job.digest, None, note)
 
 
-def identity_of(job: Job, test_set: str, restorer: Restorer, setting: Setting) -> dict[str, Any]:
+def identity_of(
+    job: Job, test_set: str, restorer: Restorer, setting: Setting, *, words: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return all that scored images of an unfinished evaluation depend on, so that no other one goes on with them.
 
     Arguments:
@@ -188,9 +197,11 @@ def identity_of(job: Job, test_set: str, restorer: Restorer, setting: Setting) -
         test_set: Digest of the test set.
         restorer: The network, loaded.
         setting: What else the numbers depend on.
+        words: The type of each image by key, where types are known.
     """
     return {
         "test_set": test_set,
+        "words": None if words is None else sha256_json(words),
         "network": job.network,
         "weights": job.digest,
         "outside": state_digest(restorer) if is_foreign(job.network) else None,

@@ -19,6 +19,7 @@ from small_models import CLIP, shake
 from trials import Tally, bench, counts
 
 from benchmark.cli import evaluation
+from benchmark.dataset import Dataset
 from benchmark.evaluation.jobs import find_jobs, known_result
 from benchmark.evaluation.setting import planned_setting
 from benchmark.protocols import PROTOCOLS
@@ -264,13 +265,18 @@ def test_another_setting_is_other_work(place: Path, change: dict[str, Any]) -> N
     setting = planned_setting(job, daclip=None, device="cpu:0")
     assert result.setting == setting == Setting(device="cpu")
     test_set = (result.test_set.name, result.test_set.digest)
-    known = lambda protocol, wanted: known_result(place / "boards", test_set, protocol, job, wanted)  # noqa: E731
-    assert known(PROTOCOLS["modern"], setting) == result
-    assert known(PROTOCOLS["modern"], replace(setting, **change)) is None
-    assert known(replace(PROTOCOLS["modern"], version=2), setting) is None
-    assert (
-        known_result(place / "boards", test_set, PROTOCOLS["modern"], replace(job, network="ffdnet"), setting) is None
-    )
+    words = {row["key"]: row["degradation"] for row in Dataset(place / "data").index("test")}
+
+    def known(**changes: Any) -> Any:
+        work = {"protocol": PROTOCOLS["modern"], "job": job, "setting": setting, "words": words, **changes}
+        return known_result(place / "boards", test_set, **work)
+
+    assert known() == result
+    assert known(setting=replace(setting, **change)) is None
+    assert known(protocol=replace(PROTOCOLS["modern"], version=2)) is None
+    assert known(job=replace(job, network="ffdnet")) is None
+    assert known(words={key: "rainy" if word == "noisy" else word for key, word in words.items()}) is None
+    assert known(words=dict(zip(words, reversed(words.values()), strict=True))) is None
 
 
 class Killed(BaseException):

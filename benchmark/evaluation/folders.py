@@ -22,6 +22,9 @@ EXAMPLES = 3
 LARGEST = 1 << 29
 """Bytes of one image file in a zip: a few bytes can promise to unpack to all of memory."""
 
+MOST = 200_000
+"""Files in a zip: no test set is near as large."""
+
 UNREADABLE = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError)
 
 
@@ -119,6 +122,8 @@ def _listed(place: Path) -> list[str]:
             infos = [info for info in archive.infolist() if not info.is_dir()]
     except UNREADABLE as error:
         raise UserError(f"{place} is no whole zip ({error}): make it again") from None
+    if len(infos) > MOST:
+        raise UserError(f"{place} holds {len(infos)} files, more than {MOST}: make a zip of the images alone")
     for info in infos:
         path = PurePosixPath(info.filename)
         if not _is_image(path):

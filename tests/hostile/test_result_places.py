@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import zipfile
@@ -21,7 +22,7 @@ from trials import Tally, bench
 from benchmark.classification_results import write_classification
 from benchmark.counts_results import CountsResult, DatasetId, write_counts
 from benchmark.evaluation.cluster import Unit, read_unit
-from benchmark.evaluation.folders import LARGEST, open_pictures
+from benchmark.evaluation.folders import LARGEST, MOST, open_pictures
 from benchmark.evaluation.keeping import image_file
 from benchmark.provenance import birth_certificate
 from benchmark.results import result_path, write_result
@@ -155,6 +156,17 @@ def test_members_of_zips(tmp_path: Path) -> None:
         promised[size : size + 4] = (2 * LARGEST).to_bytes(4, "little")
         bomb.write_bytes(promised)
         tally.case("a bomb", *_refused(bomb))
+        crowd = tmp_path / "crowd.zip"
+        with zipfile.ZipFile(crowd, "w") as archive:
+            archive.writestr("a.png", image)
+        data = crowd.read_bytes()
+        start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+        entries = data[start:end] * (MOST + 1)
+        large = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, MOST + 1, MOST + 1, len(entries), start)
+        place_of_large = struct.pack("<4sIQI", b"PK\x06\x07", 0, start + len(entries), 1)
+        last = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+        crowd.write_bytes(data[:start] + entries + large + place_of_large + last)
+        tally.case("a crowd", *_refused(crowd))
         whole = tmp_path / "whole.zip"
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("a.png", image)

@@ -11,11 +11,10 @@ from typing import Any
 from benchmark.agreement import check_answers
 from benchmark.calibration import Calibration
 from benchmark.provenance import Birth
-from benchmark.result_files import ROWS, read_result_json, read_rows, write_with_rows
+from benchmark.result_files import ROWS, check_rows, read_result_json, read_rows, write_with_rows
 from benchmark.results import (
     SCHEMA,
     check_place,
-    check_rows,
     check_schema,
     result_files,
     result_path,

@@ -28,6 +28,14 @@ def write_with_rows(path: Path, value: Mapping[str, Any], rows: Sequence[Mapping
         path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
 
 
+def check_rows(name: str, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
+    """Refuse per-image rows that are not one for each of `n` images, or that have uneven columns."""
+    if len(rows) != n or len({row.get("key") for row in rows}) != n:
+        raise UserError(f"{name}: expected one row for each of {n} images, got {len(rows)} rows or repeated keys")
+    if any(set(row) != set(rows[0]) or "degradation" not in row for row in rows):
+        raise UserError(f"{name}: every row needs the same columns: key, degradation and the metrics")
+
+
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write one row an image as Parquet: `key`, `degradation`, then the other columns."""
     import pyarrow as pa

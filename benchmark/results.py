@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark.agreement import IMAGE_METRICS, check_scores
 from benchmark.provenance import portable
-from benchmark.result_files import ROWS, read_result_json, read_rows, write_rows, write_with_rows
+from benchmark.result_files import ROWS, check_rows, read_result_json, read_rows, write_rows, write_with_rows
 from benchmark.scores import Cost, Group, Method, ProtocolId, Score, Setting, TestSet
 from benchmark.strict import parse, plain
 from models.errors import UserError
@@ -173,14 +173,6 @@ def write_pair(path: Path, result: Result, per_image: Sequence[Mapping[str, Any]
     check_rows(name, per_image, n=result.n)
     check_scores(name, per_image, metrics=result.metrics, groups=result.groups)
     write_with_rows(path, result.to_json(), per_image)
-
-
-def check_rows(name: str, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
-    """Refuse per-image rows that are not one for each of `n` images, or that have uneven columns."""
-    if len(rows) != n or len({row.get("key") for row in rows}) != n:
-        raise UserError(f"{name}: expected one row for each of {n} images, got {len(rows)} rows or repeated keys")
-    if any(set(row) != set(rows[0]) or "degradation" not in row for row in rows):
-        raise UserError(f"{name}: every row needs the same columns: key, degradation and the metrics")
 
 
 def read_per_image(leaderboards: Path, result: Result) -> list[dict[str, Any]] | None:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.agreement import check_answers
 from benchmark.calibration import Calibration
 from benchmark.provenance import Birth
+from benchmark.result_files import ROWS, check_rows, read_result_json, read_rows, write_with_rows
 from benchmark.results import (
     SCHEMA,
     check_place,
-    check_rows,
     check_schema,
     result_files,
     result_path,
     without_paths,
-    write_rows,
 )
 from benchmark.scores import Method, ProtocolId, TestSet
 from benchmark.strict import parse, plain
 from models.errors import UserError
-from models.files import atomic_path, read_json, write_json
+from models.files import write_sealed
 from models.vocabulary import DEGRADATIONS
 
 PROTOCOL = ProtocolId(id="accuracy", version=1)
 """Argmax of the cosine between the image's degradation embedding and the bare-word prompts."""
+
+TEXTS, NUMBERS = ("key", "degradation", "answer"), ("confidence", "probability_of_truth")
+"""The columns of the answers."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class ClassificationResult:
     hardware: str
     date: str
     calibration: Calibration | None = None
+    rows_sha256: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_schema(self.schema)
@@ -116,7 +120,9 @@ class ClassificationResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, in which no string holds an absolute path."""
-        return without_paths(plain(self))
+        value = plain(self)
+        del value[ROWS]
+        return without_paths(value)
 
     @classmethod
     def from_json(cls, value: Any, *, where: Path | str) -> ClassificationResult:
@@ -159,26 +165,49 @@ def write_classification(
         The path of the JSON file.
     """
     path = _path(leaderboards, result)
+    table = path.with_suffix(".parquet")
     if not rows:
-        write_json(path, result.to_json())
+        table.unlink(missing_ok=True)  # answers of another run
+        write_sealed(path, result.to_json())
         return path
     check_rows(path.name, rows, n=result.n)
-    with atomic_path(path) as text, atomic_path(path.with_suffix(".parquet")) as table:
-        write_json(text, result.to_json())
-        write_rows(table, rows)
-        path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
+    _check_answers(table.name, result, rows)
+    write_with_rows(path, result.to_json(), rows)
     return path
 
 
+def read_classification(path: Path) -> ClassificationResult:
+    """Read one classification result and compare it with its seal and with the answers beside it.
+
+    Raises:
+        UserError: It is broken, was changed, or contradicts its rows.
+    """
+    result = ClassificationResult.from_json(read_result_json(path, "classification result"), where=path)
+    table = path.with_suffix(".parquet")
+    rows = read_rows(table, n=result.n, sha256=result.rows_sha256, numbers=NUMBERS, texts=TEXTS)
+    if rows is not None:
+        _check_answers(str(table), result, rows)
+    return result
+
+
 def read_classifications(leaderboards: Path) -> list[ClassificationResult]:
-    """Read every classification result, sorted by path."""
+    """Read every classification result, sorted by path.
+
+    Raises:
+        UserError: A file is broken, was changed, contradicts its rows, or lies in another place than its content names.
+    """
     found = []
     for path in result_files(leaderboards):
         if path.name.endswith(".classification.json"):
-            result = ClassificationResult.from_json(read_json(path, "classification result"), where=path)
+            result = read_classification(path)
             check_place(path, _path(leaderboards, result))
             found.append(result)
     return found
+
+
+def _check_answers(where: str, result: ClassificationResult, rows: Sequence[Mapping[str, Any]]) -> None:
+    sure = None if result.calibration is None else result.calibration.confidence
+    check_answers(where, rows, types=result.types, confusion=result.confusion, confidence=sure)
 
 
 def _path(leaderboards: Path, result: ClassificationResult) -> Path:

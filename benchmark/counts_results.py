@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.results import SCHEMA, check_place, check_schema, result_files, without_paths
+from benchmark.result_files import read_result_json
+from benchmark.results import SCHEMA, check_place, check_schema, result_files, result_path, without_paths
 from benchmark.strict import parse, plain
 from models.errors import UserError
-from models.files import read_json, write_json
+from models.files import write_sealed
 from models.vocabulary import SPLITS, check_word
+
+FILE_NAME = "counts.json"
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,31 @@ class CountsResult:
 
 def write_counts(leaderboards: Path, result: CountsResult) -> Path:
     """Write the counts to `results/<dataset>/counts.json`, atomically, and return the path."""
-    path = leaderboards / "results" / result.dataset.name / "counts.json"
-    write_json(path, result.to_json())
+    path = _path(leaderboards, result)
+    write_sealed(path, result.to_json())
     return path
 
 
+def read_count(path: Path) -> CountsResult:
+    """Read one counts file and compare it with its seal."""
+    return CountsResult.from_json(read_result_json(path, "pair counts"), where=path)
+
+
 def read_counts(leaderboards: Path) -> list[CountsResult]:
-    """Read every counts file, sorted by path."""
+    """Read every counts file, sorted by path.
+
+    Raises:
+        UserError: A file is broken, was changed, or lies in a place that its content does not name.
+    """
     found = []
     for path in result_files(leaderboards):
-        if path.name == "counts.json":
-            result = CountsResult.from_json(read_json(path, "pair counts"), where=path)
-            check_place(path, path.parent.parent / result.dataset.name / "counts.json")
+        if path.name == FILE_NAME:
+            result = read_count(path)
+            check_place(path, _path(leaderboards, result))
             found.append(result)
     return found
+
+
+def _path(leaderboards: Path, result: CountsResult) -> Path:
+    # The name comes out of a manifest; it is held to the form of all names of test sets.
+    return result_path(leaderboards, test_set=result.dataset.name, method="counts", kind="counts").with_name(FILE_NAME)

@@ -15,7 +15,7 @@ from benchmark.evaluation.summary import Summary, sum_up
 from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate
 from benchmark.results import Result
-from benchmark.scores import Cost, Method, ProtocolId, TestSet
+from benchmark.scores import Cost, Method, ProtocolId, Setting, TestSet
 
 if TYPE_CHECKING:
     from benchmark.metrics.scorer import MultiScorer, Scorer
@@ -98,7 +98,7 @@ def finish(
         method: What was evaluated.
         test_set: On which images.
         grouped: Whether the result tells its types apart; one without known types does not.
-        facts: Cost, sampler and seed of the results.
+        facts: Cost, sampler, seed and setting of the results.
     """
     from benchmark.metrics.scorer import Measurement
 
@@ -140,6 +140,7 @@ def evaluate_network(
     protocols: Sequence[Protocol],
     *,
     method: Method,
+    setting: Setting | None = None,
     scorer: MultiScorer | None = None,
     work: Work | None = None,
     store: Store | None = None,
@@ -156,6 +157,7 @@ def evaluate_network(
         dataset: A dataset with a test split.
         protocols: How the metrics are computed.
         method: Name, title and weights of what is evaluated.
+        setting: What else the numbers depend on.
         scorer: For these protocols; None to make one.
         work: What restores and scores instead of this process, such as a cluster.
         store: Where each image is written down once it is scored, so that a killed evaluation continues.
@@ -195,4 +197,5 @@ def evaluate_network(
         cost=measured_cost(images, restorer),
         sampler=sampler_facts(restorer),
         seed=restorer.sampling.seed,
+        setting=setting,
     )

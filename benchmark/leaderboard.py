@@ -18,14 +18,15 @@ from benchmark.report.nfe import nfe_markdown
 from benchmark.report.robustness import robustness_boards
 from benchmark.report.speed_networks import PAGES as SPEED_PAGES
 from benchmark.report.speed_networks import speed_pages
-from benchmark.results import read_per_image, read_results
+from benchmark.results import Result, read_results, result_path
 from benchmark.robustness_results import FOLDER as ROBUSTNESS
 from benchmark.robustness_results import read_robustness
+from benchmark.sweep_results import read_sweep
 from benchmark.tables import PAGES, TABLES, TableCard
 from benchmark.tables.classification import figure_path
 from benchmark.tables.view import Records, Section
 from models.errors import UserError, close_match
-from models.files import read_json, write_bytes, write_text
+from models.files import sweep_partials, write_bytes, write_text
 
 PUBLISHED = Path(benchmark.__file__).resolve().parents[1] / "leaderboards" / "published"
 """The numbers printed in papers; the same place in a checkout and in an installed wheel."""
@@ -58,13 +59,29 @@ class Generated:
 
 def read_records(leaderboards: Path) -> Records:
     """Read everything measured below `leaderboards`; an absent folder holds nothing."""
+    rows: dict[tuple[str, str, str], Any] = {}
+    results = read_results(leaderboards, keep=lambda result, found: rows.update({_name(result): found}))
     return Records(
-        results=read_results(leaderboards),
+        results=results,
         classifications=read_classifications(leaderboards),
         counts=read_counts(leaderboards),
         robustness=read_robustness(leaderboards),
-        per_image=lambda result: read_per_image(leaderboards, result),
+        per_image=lambda result: rows.get(_name(result)),
     )
+
+
+def _name(result: Result) -> tuple[str, str, str]:
+    return result.test_set.name, result.method.name, result.protocol.id
+
+
+def without_rows(leaderboards: Path, records: Records) -> list[Path]:
+    """Return the results whose rows are gone: nothing can be tested with them, and their means not be checked."""
+    return [
+        result_path(leaderboards, test_set=test_set, method=method, kind=kind)
+        for result in records.results
+        for test_set, method, kind in [_name(result)]
+        if records.per_image(result) is None
+    ]
 
 
 def table_sections(name: str, *, records: Records, published: Path = PUBLISHED) -> list[Section]:
@@ -91,11 +108,17 @@ def table_page(name: str, *, records: Records, published: Path = PUBLISHED) -> s
     return _table(TABLES[name], table_sections(name, records=records, published=published))
 
 
-def everything(leaderboards: Path, published: Path = PUBLISHED) -> Generated:
-    """Return every page and figure; the same results always give the same ones."""
-    records = read_records(leaderboards)
+def everything(leaderboards: Path, published: Path = PUBLISHED, *, records: Records | None = None) -> Generated:
+    """Return every page and figure; the same results always give the same ones.
+
+    Arguments:
+        leaderboards: The leaderboards folder.
+        published: The folder of published numbers.
+        records: What `read_records` returned; None to read it.
+    """
+    records = records or read_records(leaderboards)
     sections = {name: table_sections(name, records=records, published=published) for name in TABLES}
-    sweeps = {path.stem: read_json(path, "sweep") for path in sorted((leaderboards / "nfe").glob("*.json"))}
+    sweeps = {path.stem: read_sweep(path) for path in sorted((leaderboards / "nfe").glob("*.json"))}
     boards = robustness_boards(records.robustness)
     speed = speed_pages(leaderboards)
     pages = {"README.md": index_page(sections, records, sweeps=sweeps, boards=boards, speed=list(speed)), **speed}
@@ -113,9 +136,11 @@ def generate(leaderboards: Path, published: Path = PUBLISHED) -> dict[str, str]:
     return dict(everything(leaderboards, published).pages)
 
 
-def write(leaderboards: Path, published: Path = PUBLISHED) -> list[Path]:
+def write(leaderboards: Path, published: Path = PUBLISHED, *, records: Records | None = None) -> list[Path]:
     """Write every page and figure that has changed, remove those of nothing, and return the paths touched."""
-    generated = everything(leaderboards, published)
+    generated = everything(leaderboards, published, records=records)
+    for name in ("", "nfe", ROBUSTNESS, "classification", "speed"):
+        sweep_partials(leaderboards / name)  # a killed run may have left half a page that is whole by now
     touched = generated.outdated(leaderboards)
     for path in touched:
         name = path.relative_to(leaderboards).as_posix()
@@ -128,9 +153,9 @@ def write(leaderboards: Path, published: Path = PUBLISHED) -> list[Path]:
     return touched
 
 
-def stale(leaderboards: Path, published: Path = PUBLISHED) -> list[Path]:
+def stale(leaderboards: Path, published: Path = PUBLISHED, *, records: Records | None = None) -> list[Path]:
     """Return the pages and figures that are absent, differ from what would be generated, or belong to nothing."""
-    return everything(leaderboards, published).outdated(leaderboards)
+    return everything(leaderboards, published, records=records).outdated(leaderboards)
 
 
 def _table(card: TableCard, sections: Iterable[Section]) -> str:

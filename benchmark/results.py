@@ -1,23 +1,32 @@
-"""The result: one method on one test set under one protocol, with its birth certificate; schema 1."""
+"""The result: one method on one test set under one protocol, with its birth certificate; schema 1.
+
+Files written before results had a seal (`rows_sha256`, `setting` and `seal` are absent then) are read as they are.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.agreement import IMAGE_METRICS, check_scores
 from benchmark.provenance import portable
-from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
+from benchmark.result_files import ROWS, check_rows, read_result_json, read_rows, write_rows, write_with_rows
+from benchmark.scores import Cost, Group, Method, ProtocolId, Score, Setting, TestSet
 from benchmark.strict import parse, plain
 from models.errors import UserError
-from models.files import atomic_path, read_json, write_json
+
+__all__ = ["Result", "read_per_image", "read_results", "result_path", "write_result", "write_rows"]
 
 SCHEMA = 1
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+NEW = (ROWS, "setting")
+"""Keys that results of before had not."""
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,159}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +36,7 @@ class Result:
     `metrics` is the unweighted mean over `groups` (the rule of the paper's Table 3); where no type is known (a folder
     of images), `groups` is empty and `metrics` stands alone. `missing` says in one line per metric what would fill it.
     `pooled` holds the set metrics over the images of all groups together, which are no means of anything.
+    `rows_sha256` is the digest of the rows beside a file that was read; it is no part of what was measured.
 
     Raises:
         UserError: The overall numbers do not follow from the groups, or the schema is another one.
@@ -50,6 +60,8 @@ class Result:
     hardware: str
     date: str
     pooled: Mapping[str, Score] = field(default_factory=dict)
+    setting: Setting | None = None
+    rows_sha256: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_schema(self.schema)
@@ -71,8 +83,10 @@ class Result:
         value = plain(self)
         value["metrics"] = {name: score.to_json() for name, score in self.metrics.items()}
         value["pooled"] = {name: score.to_json() for name, score in self.pooled.items()}
-        if not self.pooled:
-            del value["pooled"]
+        del value[ROWS]
+        for name in ("pooled", "setting"):
+            if not value[name]:
+                del value[name]
         for word, group in self.groups.items():
             value["groups"][word]["metrics"] = {name: score.to_json() for name, score in group.metrics.items()}
         return without_paths(value)
@@ -93,6 +107,9 @@ class Result:
                     f"{where}: protocol.id is missing: a score without a protocol id cannot be compared with anything"
                 )
         return parse(cls, value, where=str(where))
+
+
+Keep = Callable[[Result, list[dict[str, Any]] | None], None]
 
 
 def mean_over_groups(groups: Mapping[str, Group], metric: str) -> float | None:
@@ -125,7 +142,9 @@ def result_path(leaderboards: Path, *, test_set: str, method: str, kind: str) ->
     """
     for what, name in (("test set", test_set), ("method", method), ("protocol", kind)):
         if not _FILE_NAME.fullmatch(name):
-            raise UserError(f"the {what} {name!r} cannot name a file: use letters, digits and . _ + -")
+            raise UserError(
+                f"the {what} {name[:200]!a} cannot name a file: use at most 160 letters, digits and . _ + -"
+            )
     return leaderboards / "results" / test_set / f"{method}.{kind}.json"
 
 
@@ -150,50 +169,44 @@ def write_result(leaderboards: Path, result: Result, per_image: Sequence[Mapping
 
 def write_pair(path: Path, result: Result, per_image: Sequence[Mapping[str, Any]]) -> None:
     """Write a result as JSON to `path` and its rows as Parquet beside it, of the same stem; see `write_result`."""
-    rows = path.with_suffix(".parquet")
-    check_rows(rows.name, per_image, n=result.n)
-    # Both are written under other names first, so that a full disk leaves the old ones as they are.
-    with atomic_path(path) as text, atomic_path(rows) as table:
-        write_json(text, result.to_json())
-        write_rows(table, per_image)
-        path.unlink(missing_ok=True)  # a crash between the two files must not pair old numbers with new rows
-
-
-def check_rows(name: str, rows: Sequence[Mapping[str, Any]], *, n: int) -> None:
-    """Refuse per-image rows that are not one for each of `n` images, or that have uneven columns."""
-    if len(rows) != n or len({row.get("key") for row in rows}) != n:
-        raise UserError(f"{name}: expected one row for each of {n} images, got {len(rows)} rows or repeated keys")
-    if any(set(row) != set(rows[0]) or "degradation" not in row for row in rows):
-        raise UserError(f"{name}: every row needs the same columns: key, degradation and the metrics")
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write one row an image as Parquet: `key`, `degradation`, then the other columns."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = ["key", "degradation", *[name for name in rows[0] if name not in ("key", "degradation")]]
-    pq.write_table(pa.table({name: pa.array([row[name] for row in rows]) for name in columns}), path)
+    name = path.with_suffix(".parquet").name
+    check_rows(name, per_image, n=result.n)
+    check_scores(name, per_image, metrics=result.metrics, groups=result.groups)
+    write_with_rows(path, result.to_json(), per_image)
 
 
 def read_per_image(leaderboards: Path, result: Result) -> list[dict[str, Any]] | None:
     """Return the rows of a result, one an image, or None when there are none that belong to it.
 
     Raises:
-        UserError: The file is there, but broken.
+        UserError: The file is there, but broken, changed, or contradicts the result.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = result_path(leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id)
-    rows = path.with_suffix(".parquet")
-    if not rows.is_file():
-        return None
-    try:
-        found = pq.read_table(rows).to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{rows} cannot be read ({error}): evaluate the method again") from None
-    return found if len(found) == result.n else None
+    return rows_beside(path, result)
+
+
+def rows_beside(path: Path, result: Result) -> list[dict[str, Any]] | None:
+    """Return the rows beside the JSON file of a result; see `read_per_image`."""
+    table = path.with_suffix(".parquet")
+    rows = read_rows(table, n=result.n, sha256=result.rows_sha256, numbers=IMAGE_METRICS)
+    if rows is not None:
+        check_scores(str(table), rows, metrics=result.metrics, groups=result.groups)
+    return rows
+
+
+def read_result(path: Path, keep: Keep = lambda result, rows: None) -> Result:
+    """Read one restoration result and compare it with its seal and with its rows.
+
+    Arguments:
+        path: The JSON file.
+        keep: Called with the result and its rows, if it has any.
+
+    Raises:
+        UserError: It is broken, was changed, or contradicts its rows.
+    """
+    result = Result.from_json(read_result_json(path, "result", new=NEW), where=path)
+    keep(result, rows_beside(path, result))
+    return result
 
 
 def result_files(leaderboards: Path) -> Iterable[Path]:
@@ -207,17 +220,22 @@ def check_place(path: Path, expected: Path) -> None:
         raise UserError(f"{path}: its content belongs in {expected.parent.name}/{expected.name}")
 
 
-def read_results(leaderboards: Path) -> list[Result]:
+def read_results(leaderboards: Path, keep: Keep = lambda result, rows: None) -> list[Result]:
     """Read every restoration result, sorted by path.
 
+    Arguments:
+        leaderboards: The leaderboards folder.
+        keep: Called with each result and its rows, if it has any.
+
     Raises:
-        UserError: A file is broken, or lies in a place that its content does not name.
+        UserError: A file is broken, was changed, contradicts its rows, or lies in a place that its content does not
+            name.
     """
     found = []
     for path in result_files(leaderboards):
         if path.name == "counts.json" or path.name.endswith(".classification.json"):
             continue
-        result = Result.from_json(read_json(path, "result"), where=path)
+        result = read_result(path, keep)
         expected = result_path(
             leaderboards, test_set=result.test_set.name, method=result.method.name, kind=result.protocol.id
         )

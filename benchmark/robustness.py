@@ -23,7 +23,7 @@ from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate
 from benchmark.robustness_cases import Case
 from benchmark.robustness_results import LevelScores, RobustnessResult
-from benchmark.scores import Method, ProtocolId, Score, TestSet
+from benchmark.scores import Method, ProtocolId, Score, Setting, TestSet
 from benchmark.statistics import bootstrap_interval
 from models.files import sha256_json
 from models.images import BadImage, decode
@@ -110,6 +110,7 @@ def evaluate_robustness(
     protocol: Protocol,
     *,
     method: Method,
+    setting: Setting | None = None,
     degradation_seed: int = 0,
     scorer: MultiScorer | None = None,
     store: Store | None = None,
@@ -124,6 +125,7 @@ def evaluate_robustness(
         cases: Under what.
         protocol: How the per-image metrics are computed; set metrics are left out.
         method: Name, title and weights of what is evaluated.
+        setting: What else the numbers depend on.
         degradation_seed: Of the degradations; what an image goes through follows from it, the spec and the image's key.
         scorer: For `per_image_part(protocol)`; None to make one.
         store: Where each image is written down once it is scored, so that a killed run continues.
@@ -162,6 +164,7 @@ def evaluate_robustness(
         seconds_per_image=round(float(np.mean(seconds)), 5) if seconds else None,
         sampler=sampler_facts(restorer),
         seed=restorer.sampling.seed,
+        setting=setting,
         **birth_certificate(),
     )
     for row in rows:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.results import check_schema, result_path, without_paths, write_rows
-from benchmark.scores import Method, ProtocolId, Score, TestSet
+from benchmark.agreement import IMAGE_METRICS, check_means, disagreement
+from benchmark.result_files import ROWS, read_result_json, read_rows, write_with_rows
+from benchmark.results import NEW, check_schema, result_path, without_paths
+from benchmark.scores import Method, ProtocolId, Score, Setting, TestSet
 from benchmark.strict import parse, plain
 from models.errors import UserError
-from models.files import atomic_path, read_json, write_json
 
 SCHEMA = 1
 FOLDER = "robustness"
@@ -69,6 +70,8 @@ class RobustnessResult:
     versions: Mapping[str, str | None]
     hardware: str
     date: str
+    setting: Setting | None = None
+    rows_sha256: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_schema(self.schema)
@@ -100,6 +103,9 @@ class RobustnessResult:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, in which no string holds an absolute path."""
         value = plain(self)
+        del value[ROWS]
+        if not value["setting"]:
+            del value["setting"]
         for written, level in zip(value["levels"], self.levels, strict=True):
             written["metrics"] = {name: score.to_json() for name, score in level.metrics.items()}
         return without_paths(value)
@@ -131,27 +137,53 @@ def write_robustness(leaderboards: Path, result: RobustnessResult, rows: Sequenc
         rows: `key`, `degradation` (the case), `level` and the metrics of each image.
     """
     path = _path(leaderboards, result)
-    # Both are whole before either takes its place, and the JSON is the last to come.
-    with atomic_path(path) as text, atomic_path(path.with_suffix(".parquet")) as table:
-        write_json(text, result.to_json())
-        write_rows(table, rows)
-        path.unlink(missing_ok=True)
+    _check_rows(path.with_suffix(".parquet").name, result, rows)
+    write_with_rows(path, result.to_json(), rows)
     return path
+
+
+def read_robustness_result(path: Path) -> RobustnessResult:
+    """Read one robustness result and compare it with its seal and with its rows.
+
+    Raises:
+        UserError: It is broken, was changed, or contradicts its rows.
+    """
+    result = RobustnessResult.from_json(read_result_json(path, "robustness result", new=NEW), where=path)
+    table = path.with_suffix(".parquet")
+    n = sum(level.n for level in result.levels)
+    rows = read_rows(table, n=n, sha256=result.rows_sha256, numbers=(*IMAGE_METRICS, "level"))
+    if rows is not None:
+        _check_rows(str(table), result, rows)
+    return result
 
 
 def read_robustness(leaderboards: Path) -> list[RobustnessResult]:
     """Read every robustness result, sorted by path.
 
     Raises:
-        UserError: A file is broken, or lies in a place that its content does not name.
+        UserError: A file is broken, was changed, contradicts its rows, or lies in a place that its content does not
+            name.
     """
     found = []
     for path in sorted((leaderboards / FOLDER).glob("*/*.json")):
-        result = RobustnessResult.from_json(read_json(path, "robustness result"), where=path)
+        result = read_robustness_result(path)
         if (expected := _path(leaderboards, result)).relative_to(leaderboards) != path.relative_to(leaderboards):
             raise UserError(f"{path}: its content belongs in {expected.parent.name}/{expected.name}")
         found.append(result)
     return found
+
+
+def _check_rows(where: str, result: RobustnessResult, rows: Sequence[Mapping[str, Any]]) -> None:
+    by_place: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_place.setdefault((row["degradation"], row.get("level", 0)), []).append(row)
+    if by_place.keys() != {(level.case, level.level) for level in result.levels}:
+        raise disagreement(where, "the cases and levels")
+    for level in result.levels:
+        mine = by_place[level.case, level.level]
+        if len(mine) != level.n:
+            raise disagreement(where, f"the number of images of {level.case} at level {level.level}")
+        check_means(where, mine, level.metrics, of=f" of {level.case} at level {level.level}")
 
 
 def _path(leaderboards: Path, result: RobustnessResult) -> Path:

@@ -80,6 +80,25 @@ class Method:
     note: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What else the numbers depend on, besides weights, sampler and seed; results of before have none.
+
+    Arguments:
+        daclip_sha256: Digest of the DA-CLIP that the network listens to, or None.
+        code_sha256: Digest of the code of a network from outside the catalogue, or None.
+        device: Where it ran: "cpu", "cuda", ...
+        precision: What it computed in.
+        max_memory: Bytes to which larger images were cut into tiles; None for whole images.
+    """
+
+    daclip_sha256: str | None = None
+    code_sha256: str | None = None
+    device: str
+    precision: str = "fp32"
+    max_memory: int | None = None
+
+
 @dataclass(frozen=True)
 class TestSet:
     """Which images; two test sets are the same only when their digests are."""

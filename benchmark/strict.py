@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +12,12 @@ from typing import Any, TypeVar, Union
 from models.errors import UserError, close_match
 
 T = TypeVar("T")
+
+LARGEST = 10**18
+"""Above all whole numbers that mean anything here."""
+
+LONGEST = 100_000
+"""Characters of a text: more than any command line or explanation has."""
 
 
 def parse(kind: type[T], value: Any, *, where: str) -> T:
@@ -59,15 +66,32 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
     if origin is not None:  # Mapping[str, X]
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise UserError(f"{where}: expected named values, got {_told(value)}")
+        for key in value:
+            _check_text(key, where=where)
         return {key: _convert(arguments[1], item, where=f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return parse(hint, value, where=where)  # type: ignore[arg-type]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST:
         return float(value)
     # bool is a kind of int in Python but not in JSON
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{where}: expected {hint.__name__}, got {_told(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where}: expected a finite number, got {value}")
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        raise UserError(f"{where}: expected a number of at most 18 digits, got a longer one")
+    if isinstance(value, str):
+        _check_text(value, where=where)
     return value
+
+
+def _check_text(value: str, *, where: str) -> None:
+    if len(value) > LONGEST:
+        raise UserError(f"{where}: expected at most {LONGEST} characters, got {len(value)}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(f"{where}: expected text, got halves of characters in {value[:60]!a}") from None
 
 
 def _convert_union(arguments: tuple[Any, ...], value: Any, *, where: str) -> Any:
@@ -76,7 +100,7 @@ def _convert_union(arguments: tuple[Any, ...], value: Any, *, where: str) -> Any
     choices = [a for a in arguments if a is not type(None)]
     for choice in choices[:-1]:
         if isinstance(choice, type) and isinstance(value, choice) and not isinstance(value, bool):
-            return value
+            return _convert(choice, value, where=where)
     return _convert(choices[-1], value, where=where)
 
 
@@ -94,7 +118,10 @@ def _convert_tuple(arguments: tuple[Any, ...], value: Any, *, where: str) -> Any
 
 def _told(value: Any) -> str:
     """Return a short description of a wrong value for an error message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "nested too deeply"
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 

@@ -13,13 +13,13 @@ from benchmark.evaluation.summary import summarise
 from benchmark.metrics import METRICS
 from benchmark.metrics.scorer import Scorer
 from benchmark.protocols import Protocol
+from benchmark.sweep_results import SCHEMA, read_sweep, same_work
 from models.errors import UserError
-from models.files import read_json, write_json
+from models.files import write_sealed
 
 if TYPE_CHECKING:
     from models.restorer import Restorer
 
-SCHEMA = 1
 CALLS = (1, 2, 3, 5, 10, 20, 50, 100)
 
 
@@ -66,7 +66,7 @@ def sweep(
         dataset: A dataset with a test split.
         protocol: How the metrics are computed.
         out: The JSON file.
-        method: What is swept: its title, network and the digest of its weights.
+        method: What is swept: its title, network and the digests of its weights and of its DA-CLIP.
         cells: Pairs of sampler and network calls.
         seed: Of the noise.
         per_type: Take only the first so many images of each degradation; None for all.
@@ -88,12 +88,15 @@ def sweep(
         "test_set": {"name": dataset.name, "digest": dataset.split("test")["digest"], "per_type": per_type},
         "protocol": f"{protocol.name} v{protocol.version}",
         "seed": seed,
+        "daclip_sha256": method.get("daclip_sha256"),
+        "device": restorer.device.type,
     }
     found: dict[str, Any] = {"schema": SCHEMA, "identity": identity, "cells": []}
     if out.is_file():
-        found = read_json(out, "sweep")
-        if found.get("schema") != SCHEMA or found.get("identity") != identity:
+        found = read_sweep(out)
+        if not same_work(found["identity"], identity):
             raise UserError(f"{out} holds a sweep of other weights, images or settings: choose another --out")
+        found["identity"] = identity
     done = {(cell["sampler"], cell["nfe"]): cell for cell in found["cells"]}
     total = sum(1 for _ in first_pairs(dataset, per_type))
     for number, (name, nfe) in enumerate(cells):
@@ -112,7 +115,7 @@ def sweep(
                 "metrics": {metric: overall[metric].number for metric in METRICS if metric in overall},
             }
             found["cells"] = [done[key] for key in sorted(done, key=_order)]
-            write_json(out, found)
+            write_sealed(out, found)
         progress((number + 1) * total)
     return found
 

@@ -34,7 +34,6 @@ def classify_all(
     for where in found:
         opened = open_weights(where)
         daclip = load_daclip(opened)
-        digest = daclip.weights_sha256
         metadata: dict[str, Any] = opened.metadata
         start = metadata.get("recipe", {}).get("arch", {}).get("pretrained", "published")
         clip = "CLIP (frozen, random weights)" if start is None else "CLIP (frozen)"
@@ -44,9 +43,8 @@ def classify_all(
                 answers = classify_images(
                     daclip, dataset, plain=plain, device=device or best_device(), progress=progress
                 )
-            method = Method(
-                name if suffix == "daclip" else f"{name}-{suffix}", title, "daclip", None, digest, None, None
-            )
+            digest = daclip.weights_sha256
+            method = Method(name if suffix == "daclip" else f"{name}-{suffix}", title, "daclip", weights_sha256=digest)
             result = ClassificationResult.from_confusion(
                 answers.confusion(),
                 types=answers.types,

@@ -12,12 +12,16 @@ from benchmark.engine import Engine, cluster_address, default_workers
 from benchmark.evaluate import Evaluated, evaluate_network
 from benchmark.evaluation.jobs import Job, identity_of, known_result, method_of
 from benchmark.evaluation.keeping import image_file, keep_image
+from benchmark.evaluation.setting import loaded_setting, planned_setting
 from benchmark.evaluation.store import Store
 from benchmark.progress import progress_bar
 from benchmark.protocols import Protocol
 from benchmark.provenance import birth_certificate
 from benchmark.results import Result, write_result
+from benchmark.scores import Setting
+from benchmark.strict import plain
 from models.errors import UserError
+from models.files import below
 from models.loading import load_restorer
 
 if TYPE_CHECKING:
@@ -56,20 +60,25 @@ def evaluate_jobs(
         The results, network by network.
     """
     results = []
-    keys = [row["key"] for row in dataset.index("test")]
+    words = {row["key"]: row["degradation"] for row in dataset.index("test")}
+    keys = list(words)
     test_set = (dataset.name, dataset.split("test")["digest"])
     for job in jobs:
-        images = save_images / job.name if save_images else None
-        known = {p.name: known_result(leaderboards, test_set, p, job) for p in protocols}
-        if images is not None and not all(image_file(images, key).is_file() for key in keys):
+        images = below(save_images, job.name, what="name of the network") if save_images else None
+        # Before anything is restored: a key that leads out of the folder is refused.
+        files = [image_file(images, key) for key in keys] if images is not None else []
+        place = device or best_device()
+        planned = planned_setting(job, daclip=daclip, device=place)
+        known = {p.name: known_result(leaderboards, test_set, p, job, planned, words=words) for p in protocols}
+        if not all(file.is_file() for file in files):
             known = dict.fromkeys(known)
         if pending := [p for p in protocols if known[p.name] is None]:
             sampled = sampling if job.way is not None else None
-            place = device or best_device()
             here = place if engine == "local" else "cpu"  # the head of a cluster may have no GPU
             restorer = load_restorer(job.network, job.weights, daclip=daclip, device=here, sampling=sampled)
+            setting = loaded_setting(job, planned, restorer)
             scorer = scorer_for(pending, device=here)
-            store = Store(leaderboards / "results", identity_of(job, dataset, restorer, daclip=daclip, device=place))
+            store = Store(leaderboards / "results", identity_of(job, test_set[1], restorer, setting, words=words))
             work = None
             if engine == "ray":
                 from benchmark.evaluation.cluster import cluster_work
@@ -80,6 +89,7 @@ def evaluate_jobs(
                     pending,
                     metrics=dict(scorer.metrics),
                     daclip=daclip,
+                    setting=setting,
                     device=place,
                     sampling=sampled,
                     address=cluster_address(engine, address),
@@ -93,6 +103,7 @@ def evaluate_jobs(
                         dataset,
                         pending,
                         method=method,
+                        setting=setting,
                         scorer=scorer,
                         work=work,
                         store=store,
@@ -162,13 +173,16 @@ def evaluate_submission(
     else:
         raise UserError("--restored needs --clean DIR, or --data DATASET, and --protocol PROTOCOL")
     submission = match_restored(place, references, allow_missing=allow_missing)
+    index = dataset.index("test") if dataset is not None else []
     identity = {
+        "words": {row["key"]: row["degradation"] for row in index},
         "restored": submission.digest,
         "test_set": references.test_set.digest,
         "versions": birth_certificate()["versions"],
     }
+    setting = Setting(device=(device or "cpu").partition(":")[0])
     scorer = scorer_for(protocols, device=device or "cpu")
-    store = Store(leaderboards / "results", identity)
+    store = Store(leaderboards / "results", identity | {"setting": plain(setting)})
     try:
         with progress_bar(f"score {method}", len(submission.names)) as progress:
             evaluated = evaluate_restored(
@@ -176,6 +190,7 @@ def evaluate_submission(
                 references,
                 protocols,
                 method=method,
+                setting=setting,
                 scorer=scorer,
                 store=store,
                 workers=default_workers(),

@@ -36,13 +36,13 @@ def _ratio(what: str) -> click.Command:
     )
     def run(json_file: Path | None) -> None:
         from benchmark.speed import measurement
-        from models.files import write_json
+        from models.files import write_sealed
 
         measured = measurement(what)()
         for line in measured["summary"]:
             click.echo(line)
         if json_file:
-            write_json(json_file, measured)
+            write_sealed(json_file, measured)
 
     return run
 

@@ -65,17 +65,26 @@ def command(
 
     from benchmark.cli.train import best_device
     from benchmark.dataset import Dataset
+    from benchmark.evaluation.jobs import Job
+    from benchmark.evaluation.setting import loaded_setting, planned_setting
     from benchmark.progress import progress_bar
     from benchmark.report.nfe import nfe_figure, nfe_markdown
     from benchmark.sweep import CALLS, cells_of, first_pairs, sweep
     from models.files import write_bytes, write_text
     from models.loading import load_restorer
+    from models.weights import weights_digest, weights_file
 
     dataset = Dataset(data)
-    restorer = load_restorer(network, weights, daclip=daclip, device=device or best_device())
+    place = device or best_device()
+    digest = weights_digest(weights_file(weights))
+    job = Job(name=network, network=network, weights=weights, digest=digest, way=None, seed=seed)
+    planned = planned_setting(job, daclip=daclip, device=place)
+    restorer = load_restorer(network, weights, daclip=daclip, device=place)
+    setting = loaded_setting(job, planned, restorer)
     cells = cells_of(restorer, samplers or tuple(SAMPLERS), calls or CALLS)
     images = sum(1 for _ in first_pairs(dataset, per_type))
-    method = {"title": card.title, "network": network, "weights_sha256": restorer.weights_sha256}
+    digests = {"weights_sha256": digest, "daclip_sha256": setting.daclip_sha256}
+    method = {"title": card.title, "network": network, **digests}
     with progress_bar("sweep, images", images * len(cells)) as progress:
         found = sweep(
             restorer,

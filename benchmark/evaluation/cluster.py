@@ -8,16 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.dataset import Dataset, Pair
+from benchmark.dataset import Dataset, Pair, check_images
 from benchmark.evaluate import Work
 from benchmark.evaluation.keeping import keep_image
 from benchmark.evaluation.restoring import Restored, restore_pair
 from benchmark.evaluation.scoring import score_images
 from benchmark.evaluation.store import Scored
 from benchmark.protocols import Protocol
+from benchmark.scores import Setting
 from models.errors import UserError
+from models.files import below
 from models.images import decode
-from models.weights import weights_digest, weights_file
 
 if TYPE_CHECKING:
     from benchmark.evaluation.jobs import Job
@@ -42,9 +43,11 @@ class Setup:
         weights: Its weights, or None.
         digest: SHA-256 that the weights must have there too.
         daclip: DA-CLIP, where the weights name none.
+        daclip_digest: SHA-256 that the DA-CLIP must have there too.
         device: Where it runs.
         sampling: How it is sampled, or None.
         data: The dataset folder.
+        test_set: Digest that its test split must have there too.
         protocols: How the metrics are computed.
         metrics: Names of the metrics that the program can compute under each, which an actor must be able to, too.
         images: Where restored images are written, or None.
@@ -55,9 +58,11 @@ class Setup:
     weights: Path | None
     digest: str | None
     daclip: Path | None
+    daclip_digest: str | None
     device: str
     sampling: Sampling | None
     data: Path
+    test_set: str
     protocols: tuple[Protocol, ...]
     metrics: dict[str, tuple[str, ...]]
     images: Path | None
@@ -70,7 +75,7 @@ def units_of(dataset: Dataset, done: Collection[str], *, size: int = 4) -> list[
 
     units = []
     for shard in dataset.shards("test"):
-        file = pq.ParquetFile(shard)
+        file = pq.ParquetFile(dataset.checked(shard))
         for group in range(file.num_row_groups):
             keys = [k for k in file.read_row_group(group, columns=["key"])["key"].to_pylist() if k not in done]
             for start in range(0, len(keys), size):
@@ -85,6 +90,7 @@ def cluster_work(
     *,
     metrics: dict[str, tuple[str, ...]],
     daclip: Path | None,
+    setting: Setting,
     device: str,
     sampling: Sampling | None,
     address: str | None,
@@ -98,6 +104,7 @@ def cluster_work(
         protocols: How the metrics are computed.
         metrics: What the program can compute under each.
         daclip: DA-CLIP of the network, or None.
+        setting: What else the numbers depend on, as the program itself loaded it.
         device: Where actors run; with "cuda" each holds one GPU.
         sampling: How the network is sampled, or None.
         address: The cluster; None for one on this machine.
@@ -110,9 +117,11 @@ def cluster_work(
         weights=None if job.weights is None else job.weights.resolve(),
         digest=job.digest,
         daclip=None if daclip is None else daclip.resolve(),
+        daclip_digest=setting.daclip_sha256,
         device=device,
         sampling=sampling,
         data=dataset.folder.resolve(),
+        test_set=dataset.split("test")["digest"],
         protocols=tuple(protocols),
         metrics=metrics,
         images=None if images is None else images.resolve(),
@@ -143,12 +152,16 @@ def unit_scorer(setup: Setup) -> Callable[[Unit], list[Scored]]:
 
     torch.set_num_threads(setup.threads)
     torch.set_flush_denormal(True)  # as the command does, see `models.cpu.tune_cpu`
-    if setup.weights is not None and weights_digest(weights_file(setup.weights)) != setup.digest:
-        raise UserError(f"{setup.weights} is another file on one of the nodes: give all nodes the same weights")
     dataset = Dataset(setup.data)
+    if dataset.split("test")["digest"] != setup.test_set:
+        raise UserError(f"{setup.data} is another dataset on one of the nodes: give all nodes the same")
     restorer = load_restorer(
         setup.network, setup.weights, daclip=setup.daclip, device=setup.device, sampling=setup.sampling
     )
+    if restorer.weights_sha256 != setup.digest:
+        raise UserError(f"{setup.weights} is another file on one of the nodes: give all nodes the same weights")
+    if restorer.daclip_sha256 != setup.daclip_digest:
+        raise UserError(f"the DA-CLIP of {setup.weights} is another file on one of the nodes: give all nodes the same")
     scorer = MultiScorer(setup.protocols, device=setup.device)
     if dict(scorer.metrics) != setup.metrics:
         raise UserError(
@@ -172,8 +185,9 @@ def read_unit(dataset: Dataset, unit: Unit) -> Iterator[Pair]:
     """Yield the decoded pairs of a unit in order."""
     import pyarrow.parquet as pq
 
-    columns = ["key", "degradation", "degraded", "clean"]
-    table = pq.ParquetFile(dataset.folder / "data" / unit.file).read_row_group(unit.group, columns=columns)
-    for row in table.to_pylist():
+    shard = dataset.checked(below(dataset.folder / "data", unit.file, what="name of a shard"))
+    columns = ["key", "degradation", "degraded", "clean", "degraded_sha256", "clean_sha256"]
+    for row in pq.ParquetFile(shard).read_row_group(unit.group, columns=columns).to_pylist():
         if row["key"] in unit.keys:
+            check_images(row)
             yield Pair(row["key"], row["degradation"], decode(row["degraded"]["bytes"]), decode(row["clean"]["bytes"]))

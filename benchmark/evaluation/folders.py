@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +18,14 @@ from models.files import sha256_bytes
 from models.images import EXTENSIONS, BadImage, decode
 
 EXAMPLES = 3
+
+LARGEST = 1 << 29
+"""Bytes of one image file in a zip: a few bytes can promise to unpack to all of memory."""
+
+MOST = 200_000
+"""Files in a zip: no test set is near as large."""
+
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +47,26 @@ class Pictures:
     def _archive(self) -> zipfile.ZipFile | None:
         return None if self.place.is_dir() else zipfile.ZipFile(self.place)
 
+    @cached_property
+    def _seen(self) -> dict[str, str]:
+        return {}
+
     def data(self, name: str) -> bytes:
-        """Return the bytes of an image file.
+        """Return the bytes of an image file; they are those that `digests` has seen, if it has.
 
         Raises:
-            UserError: It cannot be read.
+            UserError: It cannot be read, or has changed since.
         """
-        if self._archive is None:
-            return (self.place / self.members[name]).read_bytes()
+        member = self.members[name]
         try:
-            return self._archive.read(self.members[name])
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
-            raise UserError(f"{self.place}: {self.members[name]} cannot be read ({error})") from None
+            data = (self.place / member).read_bytes() if self._archive is None else self._archive.read(member)
+        except (*UNREADABLE, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise UserError(f"{self.place}: {member} cannot be read ({error})") from None
+        if name in self._seen and sha256_bytes(data) != self._seen[name]:
+            raise UserError(
+                f"{self.place}: {member} changed while it was scored: wait until it is whole, and run it again"
+            )
+        return data
 
     def pixels(self, name: str, data: bytes | None = None) -> np.ndarray:
         """Return the pixels of an image, uint8 RGB with shape `(H, W, 3)`.
@@ -61,21 +80,22 @@ class Pictures:
             raise BadImage(f"{self.place}: {self.members[name]}: {error}") from None
 
     def digests(self, names: Sequence[str]) -> list[list[str]]:
-        """Return `[name, sha256]` of each of these files."""
-        return [[name, sha256_bytes(self.data(name))] for name in names]
+        """Return `[name, sha256]` of each of these files; from now on they are refused when they change."""
+        self._seen.update({name: sha256_bytes(self.data(name)) for name in names})
+        return [[name, self._seen[name]] for name in names]
 
 
 def open_pictures(place: Path) -> Pictures:
     """List the images of a folder or a zip.
 
     Raises:
-        UserError: It is neither, holds no image, or two of its files would go by the same name.
+        UserError: It is neither, holds no image, a member of the zip leads out of it, is a link or too large, or two
+            files would go by the same name.
     """
     if place.is_dir():
         files = [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]
     elif place.is_file() and zipfile.is_zipfile(place):
-        with zipfile.ZipFile(place) as archive:
-            files = [info.filename for info in archive.infolist() if not info.is_dir()]
+        files = _listed(place)
     elif place.exists():
         raise UserError(f"{place} is neither a folder nor a zip of images")
     else:
@@ -93,6 +113,30 @@ def open_pictures(place: Path) -> Pictures:
         members[name] = file
     parts = PurePosixPath(images[0]).parts[:shared]
     return Pictures(place=place, members=dict(sorted(members.items())), shared=parts)
+
+
+def _listed(place: Path) -> list[str]:
+    """Return the files that a zip lists."""
+    try:
+        with zipfile.ZipFile(place) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+    except UNREADABLE as error:
+        raise UserError(f"{place} is no whole zip ({error}): make it again") from None
+    if len(infos) > MOST:
+        raise UserError(f"{place} holds {len(infos)} files, more than {MOST}: make a zip of the images alone")
+    for info in infos:
+        path = PurePosixPath(info.filename)
+        if not _is_image(path):
+            continue
+        # Nothing is unpacked, but a name that is a path to elsewhere is a mistake, or none at all.
+        if path.is_absolute() or ".." in path.parts or "\\" in info.filename or min(info.filename) < " ":
+            raise UserError(f"{place} holds {info.filename!a}, which leads out of it: name images by plain paths")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise UserError(f"{place} holds {info.filename!a} as a link: put the image itself there")
+        if info.file_size > LARGEST:
+            size = f"{info.file_size >> 20} MB"
+            raise UserError(f"{place}: {info.filename!a} would unpack to {size}, more than {LARGEST >> 20} MB")
+    return [info.filename for info in infos]
 
 
 def _is_image(path: PurePosixPath) -> bool:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
-from benchmark.dataset import Dataset
+from benchmark.evaluation.setting import same_setting
 from benchmark.protocols import Protocol
 from benchmark.provenance import versions
-from benchmark.results import Result, read_per_image, result_path
-from benchmark.scores import Method
+from benchmark.results import Result, read_result, result_path
+from benchmark.scores import Method, Setting
+from benchmark.strict import plain
 from models.errors import UserError
-from models.files import read_json, sha256_bytes
+from models.files import sha256_bytes, sha256_json
 from models.loading import network_of, process_of
 from models.networks import NETWORKS
 from models.networks.find import find_network, is_foreign
@@ -133,7 +134,15 @@ def _method_name(network: str, weights: Path | None) -> str:
     return weights.stem if weights.stem.startswith(f"{network}-") else f"{network}-{weights.stem}"
 
 
-def known_result(leaderboards: Path, test_set: tuple[str, str], protocol: Protocol, job: Job) -> Result | None:
+def known_result(
+    leaderboards: Path,
+    test_set: tuple[str, str],
+    protocol: Protocol,
+    job: Job,
+    setting: Setting,
+    *,
+    words: Mapping[str, str],
+) -> Result | None:
     """Return a result that is already there for exactly this work and lacks nothing that could now be filled.
 
     Arguments:
@@ -141,20 +150,27 @@ def known_result(leaderboards: Path, test_set: tuple[str, str], protocol: Protoc
         test_set: Name and digest.
         protocol: How the metrics are computed.
         job: What would be evaluated. The code of a network from outside may have changed, so that it never counts.
+        setting: What else the numbers depend on.
+        words: The type of each image by key, over which the numbers are summed up.
+
+    Raises:
+        UserError: The result that is there is broken, was changed, or contradicts its rows.
     """
     from benchmark.metrics.scorer import Scorer
 
     path = result_path(leaderboards, test_set=test_set[0], method=job.name, kind=protocol.name)
     if not path.is_file() or is_foreign(job.network):
         return None
-    result = Result.from_json(read_json(path, "result"), where=path)
+    beside: dict[str, str] = {}
+    result = read_result(path, keep=lambda _, rows: beside.update({r["key"]: r["degradation"] for r in rows or ()}))
     same = (
         result.test_set.digest == test_set[1]
         and (result.protocol.id, result.protocol.version) == (protocol.name, protocol.version)
         and (result.method.weights_sha256, result.method.restored_digest) == (job.digest, None)
-        and (result.sampler, result.seed) == (job.way, job.seed)
+        and (result.method.network, result.sampler, result.seed) == (job.network, job.way, job.seed)
+        and same_setting(result.setting, setting)
     )
-    if not same or read_per_image(leaderboards, result) is None:
+    if not same or beside != words:
         return None
     # Only a result with empty cells costs a look at the weight files: one of them may have come since.
     whole = not result.missing or set(result.missing) <= set(Scorer(protocol).missing)
@@ -179,17 +195,27 @@ def method_of(job: Job, restorer: Restorer) -> Method:
     return Method(job.name, title, card.name, parameters, job.digest, None, note)
 
 
-def identity_of(job: Job, dataset: Dataset, restorer: Restorer, *, daclip: Path | None, device: str) -> dict[str, Any]:
-    """Return all that scored images of an unfinished evaluation depend on, so that no other one goes on with them."""
+def identity_of(
+    job: Job, test_set: str, restorer: Restorer, setting: Setting, *, words: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return all that scored images of an unfinished evaluation depend on, so that no other one goes on with them.
+
+    Arguments:
+        job: The network.
+        test_set: Digest of the test set.
+        restorer: The network, loaded.
+        setting: What else the numbers depend on.
+        words: The type of each image by key, where types are known.
+    """
     return {
-        "test_set": dataset.split("test")["digest"],
+        "test_set": test_set,
+        "words": None if words is None else sha256_json(words),
         "network": job.network,
         "weights": job.digest,
-        "daclip": None if daclip is None else weights_digest(weights_file(daclip)),
         "outside": state_digest(restorer) if is_foreign(job.network) else None,
         "sampler": job.way,
         "seed": job.seed,
-        "device": device.partition(":")[0],
+        "setting": plain(setting),
         "machine": platform.machine(),
         "tool": __version__,
         "versions": versions(),

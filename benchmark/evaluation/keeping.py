@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.evaluation.restoring import Restored
-from models.files import write_bytes
+from models.files import below, write_bytes
 from models.images import encode_png, to_uint8
 
 
 def image_file(folder: Path, key: str) -> Path:
-    """Return where the restored image of a pair lies."""
-    return folder / f"{key}.png"
+    """Return where the restored image of a pair lies.
+
+    Raises:
+        UserError: The key, which comes out of the dataset, would lead out of the folder.
+    """
+    return below(folder, f"{key}.png", what="key of an image")
 
 
 def keep_image(image: Restored, folder: Path | None) -> None:

@@ -16,7 +16,7 @@ from benchmark.evaluation.scoring import score_images
 from benchmark.evaluation.store import Scored, Store
 from benchmark.metrics.scorer import MultiScorer
 from benchmark.protocols import Protocol
-from benchmark.scores import Method, TestSet
+from benchmark.scores import Method, Setting, TestSet
 from models.files import sha256_json
 from models.images import BadImage, decode
 
@@ -120,6 +120,7 @@ def evaluate_restored(
     protocols: Sequence[Protocol],
     *,
     method: str,
+    setting: Setting | None = None,
     scorer: MultiScorer | None = None,
     store: Store | None = None,
     workers: int = 1,
@@ -132,6 +133,7 @@ def evaluate_restored(
         references: The clean ones.
         protocols: How the metrics are computed.
         method: What the restored images are attributed to.
+        setting: Where the networks of the metrics run.
         scorer: For these protocols; None to make one.
         store: Where each image is written down once it is scored, so that a killed evaluation continues.
         workers: Threads that score; they change no number.
@@ -160,4 +162,5 @@ def evaluate_restored(
         method=Method(name=method, title=method, restored_digest=submission.digest),
         test_set=references.test_set,
         grouped=references.grouped,
+        setting=setting,
     )

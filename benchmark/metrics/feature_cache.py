@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.sqlite_files import open_tables
 from models.errors import UserError
 from models.files import sha256_bytes
 
 FILE_NAME = "features.sqlite"
+TABLES = {"features": "(image TEXT, recipe TEXT, digest TEXT, value BLOB, PRIMARY KEY (image, recipe)) WITHOUT ROWID"}
 PATIENCE = 60.0
 """Seconds to wait while another process writes."""
 
@@ -47,17 +49,14 @@ class FeatureCache:
         self._local = threading.local()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._connection().execute(
-                "CREATE TABLE IF NOT EXISTS features (image TEXT, recipe TEXT, digest TEXT, value BLOB, "
-                "PRIMARY KEY (image, recipe)) WITHOUT ROWID"
-            )
+            self._connection()
         except sqlite3.Error as error:
             raise self._trouble(error) from None
 
     def _connection(self) -> sqlite3.Connection:
         """Return this thread's connection; a forked process opens one of its own."""
         if getattr(self._local, "process", None) != os.getpid():
-            self._local.connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            self._local.connection = open_tables(self.path, TABLES, timeout=PATIENCE)
             # A killed process loses nothing by this; after a power cut a damaged row is seen by its digest.
             self._local.connection.execute("PRAGMA synchronous = OFF")
             self._local.process = os.getpid()
@@ -70,18 +69,24 @@ class FeatureCache:
             row = self._connection().execute(query, (image, self.recipe)).fetchone()
         except sqlite3.Error as error:
             raise self._trouble(error) from None
-        if row is None or sha256_bytes(row[1]) != row[0]:
+        if row is None or not isinstance(row[1], bytes) or self._digest(image, row[1]) != row[0]:
+            return None
+        if len(row[1]) % 4:
             return None
         return np.frombuffer(row[1], dtype="<f4").astype(np.float32)
 
     def put(self, image: str, features: np.ndarray) -> None:
         """Keep the features of an image."""
         value = np.ascontiguousarray(features, dtype="<f4").tobytes()
-        row = (image, self.recipe, sha256_bytes(value), value)
+        row = (image, self.recipe, self._digest(image, value), value)
         try:
             self._connection().execute("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise self._trouble(error) from None
+
+    def _digest(self, image: str, value: bytes) -> str:
+        # A row stands for its image and recipe alone, whatever it is filed under.
+        return sha256_bytes(f"{image}\0{self.recipe}\0".encode() + value)
 
     def _trouble(self, error: sqlite3.Error) -> UserError:
         return UserError(f"the cache of features {self.path} cannot be used ({error}): remove it or name another file")

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.feature_cache import FeatureCache, image_digest
-from benchmark.metrics.inception import InceptionFeatures
+from benchmark.metrics.inception import FEATURES, InceptionFeatures
 from benchmark.metrics.lpips import BACKBONES, Lpips, Net
 from benchmark.metrics.measuring import Image, Rounding
 from benchmark.metrics.packed import packs
@@ -204,7 +204,7 @@ class MultiScorer:
         digest = image_digest(clean)
         if digest not in self._clean_features:
             found = self._cache.get(digest) if self._cache else None
-            if found is None:
+            if found is None or found.shape != (FEATURES,) or not np.isfinite(found).all():
                 found = self._features(clean)
                 if self._cache:
                     self._cache.put(digest, found)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.report.markdown import page
+from benchmark.speed.measurements import read_measurements
 from benchmark.tables.view import ABSENT, number
-from models.files import read_json
 from models.markdown import code, escape, table
 
 FILES, PAGES = "speed/networks*.json", "speed/networks*.md"
@@ -20,7 +20,7 @@ Entry = Mapping[str, Any]
 def speed_pages(leaderboards: Path) -> dict[str, str]:
     """Return a page for each file of measurements, `{path below the folder: text}`."""
     return {
-        file.with_suffix(".md").relative_to(leaderboards).as_posix(): networks_markdown(read_json(file, "measurements"))
+        file.with_suffix(".md").relative_to(leaderboards).as_posix(): networks_markdown(read_measurements(file))
         for file in sorted(leaderboards.glob(FILES))
     }
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.provenance import birth_certificate
+from benchmark.speed.measurements import SCHEMA, read_measurements
 from benchmark.speed.network_call import Call, encoded
 from models.errors import UserError
-from models.files import read_json, single_writer, write_json
+from models.files import single_writer, write_sealed
 from models.inference import Precision
 from models.networks import NETWORKS
 from models.networks.find import SPANDREL, find_network
 
-SCHEMA = 1
 SIZES = ("256x256", "1280x720")
 LARGEST_SIDE = 16384
 
@@ -179,11 +179,10 @@ def _there(out: Path | None, machine: dict[str, Any], *, overwrite: bool) -> dic
     new = {"schema": SCHEMA, "what": "networks", "weights": "random", "machine": machine, "networks": {}, "refused": {}}
     if out is None or not out.is_file():
         return new
-    found = read_json(out, "measurements")
-    same = isinstance(found, dict) and all(
-        found.get(key) == new[key] for key in new if key not in ("networks", "refused")
-    )
-    if same:
+    if overwrite and not _readable(out):
+        return new
+    found = read_measurements(out)
+    if all(found.get(key) == new[key] for key in new if key not in ("networks", "refused")):
         return {**new, **found}
     if overwrite:
         return new
@@ -193,10 +192,18 @@ def _there(out: Path | None, machine: dict[str, Any], *, overwrite: bool) -> dic
     )
 
 
+def _readable(out: Path) -> bool:
+    try:
+        read_measurements(out)
+    except UserError:
+        return False
+    return True
+
+
 def _keep(out: Path | None, found: dict[str, Any]) -> None:
     """Write what was measured, if anything was."""
     if out is not None and found["networks"]:
-        write_json(out, found)
+        write_sealed(out, found)
 
 
 def _refusals(refused: dict[str, Any], name: str, size: str, why: str | None) -> dict[str, Any]:

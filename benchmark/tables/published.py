@@ -148,17 +148,37 @@ def read_published(kind: type[T], folder: Path, *, table: str) -> T:
 
     path = folder / f"table-{table}.yaml"
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), _loader())
     except FileNotFoundError:
         raise UserError(f"published numbers not found: {path}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"published numbers are not valid YAML: {path} ({error})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise UserError(f"published numbers are not valid YAML: {path} ({reason})") from None
     published: Any = parse(kind, value, where=str(path))
     if published.schema != 1 or published.table != table:
         raise UserError(
             f"{path}: expected schema 1 and table {table!r}, got {published.schema} and {published.table!r}"
         )
     return published
+
+
+def _loader() -> Any:
+    """Return YAML's safe loader, which refuses a key that stands twice and names for values that stand elsewhere."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("it names a value that stands elsewhere (&, *), which can fill all of memory")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            if len({repr(key) for key in keys}) != len(keys):
+                raise yaml.YAMLError(f"a key stands twice{node.start_mark}")
+            return super().construct_mapping(node, deep=deep)
+
+    return Loader
 
 
 def published_section(published: PublishedScores) -> Section:

@@ -52,8 +52,8 @@ def digest(boards: Path) -> dict[str, Any]:
     for file in sorted((boards / "results").rglob("*.*")):
         if file.suffix == ".json":
             value = json.loads(file.read_text())
-            for name in ("command", "date"):
-                value.pop(name)  # the folder's name and the day
+            for name in ("command", "date", "seal"):
+                value.pop(name)  # the folder's name, the day, and what follows from them
             for name in MEASURED:
                 assert value["cost"].pop(name) > 0
             found[file.name] = json.dumps(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmark.classification_results import ClassificationResult
+from benchmark.metrics import METRICS
 from benchmark.provenance import birth_certificate
 from benchmark.results import Result, mean_over_groups
 from benchmark.robustness_cases import Case
@@ -61,8 +62,30 @@ def make_result(
 
 
 def rows_of(result: Result) -> list[dict[str, object]]:
-    """Return one row an image, all alike."""
-    return [{"key": str(i), "degradation": "hazy", "psnr": 1.0} for i in range(result.n)]
+    """Return one row an image; all of a type are alike."""
+    return [
+        {
+            "key": f"{word}/{i}",
+            "degradation": word,
+            **{name: score.number for name, score in group.metrics.items() if METRICS[name].kind == "image"},
+        }
+        for word, group in result.groups.items()
+        for i in range(group.n)
+    ]
+
+
+def level_rows_of(result: RobustnessResult) -> list[dict[str, object]]:
+    """Return one row for each image at each level; all of a level are alike."""
+    return [
+        {
+            "key": f"{level.case}@{level.level}/{i}",
+            "degradation": level.case,
+            **{name: score.number for name, score in level.metrics.items()},
+            "level": level.level,
+        }
+        for level in result.levels
+        for i in range(level.n)
+    ]
 
 
 def make_classification(

@@ -156,7 +156,8 @@ def test_a_result_with_calibration_comes_back_from_its_file_and_an_old_one_has_n
     assert read_classifications(tmp_path) == [with_calibration()]
     assert pq.read_table(path.with_suffix(".parquet")).column_names[:3] == ["key", "degradation", "answer"]
     value = json.loads(path.read_text(encoding="utf-8"))
-    del value["calibration"]
+    for key in ("calibration", "rows_sha256", "seal"):
+        del value[key]
     path.write_text(json.dumps(value), encoding="utf-8")
     assert read_classifications(tmp_path)[0].calibration is None
     with pytest.raises(UserError, match="expected one row for each of 60 images"):

@@ -21,6 +21,7 @@ from benchmark.provenance import birth_certificate, portable
 from benchmark.results import Result, mean_over_groups, read_per_image, read_results, write_result, write_rows
 from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
 from models.errors import UserError
+from models.files import write_json
 from models.vocabulary import DEGRADATIONS
 
 WORDS = st.text(alphabet=string.ascii_letters + string.digits + " .-|*äé", max_size=12)
@@ -77,7 +78,9 @@ def result() -> Result:
     )
 
 
-ROWS = [{"key": f"k{i}", "degradation": "hazy" if i < 2 else "noisy", "psnr": 20.0 + i} for i in range(4)]
+PSNR = (19.5, 20.5, 28.0, 32.0)
+ROWS = [{"key": f"k{i}", "degradation": "hazy" if i < 2 else "noisy", "psnr": PSNR[i]} for i in range(4)]
+OTHERS = [{**row, "psnr": 20.0 if row["degradation"] == "hazy" else 30.0} for row in ROWS]
 
 
 @settings(max_examples=60, deadline=None)
@@ -181,7 +184,7 @@ def test_what_cannot_be_written_leaves_the_old_result_and_its_rows(tmp_path: Pat
     path = write_result(tmp_path, result, ROWS)
     before = path.read_bytes(), path.with_suffix(".parquet").read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_result(tmp_path, replace(result, sampler={"eta": math.nan}), [{**row, "psnr": 1.0} for row in ROWS])
+        write_result(tmp_path, replace(result, sampler={"eta": math.nan}), OTHERS)
     assert (path.read_bytes(), path.with_suffix(".parquet").read_bytes()) == before
     assert read_results(tmp_path) == [result]
     assert read_per_image(tmp_path, result) == ROWS
@@ -200,13 +203,14 @@ def test_a_crash_between_rows_and_result_leaves_rows_without_a_result(
 
     monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(KeyboardInterrupt):
-        write_result(tmp_path, result, [{**row, "psnr": 1.0} for row in ROWS])
+        write_result(tmp_path, result, OTHERS)
     assert {file.name for file in path.parent.iterdir()} == {path.with_suffix(".parquet").name}
     assert read_results(tmp_path) == []
 
 
-def test_rows_of_another_number_of_images_do_not_belong_to_a_result(tmp_path: Path, result: Result) -> None:
+def test_rows_of_another_number_of_images_do_not_belong_to_an_unsealed_result(tmp_path: Path, result: Result) -> None:
     path = write_result(tmp_path, result, ROWS)
+    write_json(path, result.to_json())
     write_rows(path.with_suffix(".parquet"), ROWS[:2])
     assert read_per_image(tmp_path, result) is None
     path.with_suffix(".parquet").write_bytes(b"no parquet")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from made_results import make_classification, make_result, make_robustness, rows_of
+from made_results import level_rows_of, make_classification, make_result, make_robustness, rows_of
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -44,8 +44,7 @@ def filled(tmp_path: Path) -> Path:
     birth = birth_certificate(["eval"])
     write_counts(tmp_path, CountsResult(dataset=DatasetId("demo", "cd" * 32), counts=counts, **birth))
     result = make_robustness("a", chosen_cases(["noisy", "hazy+rainy"]), 30.0)
-    rows = [{"key": str(i), "degradation": "noisy", "level": 1, "psnr": 1.0} for i in range(3)]
-    write_robustness(tmp_path, result, rows)
+    write_robustness(tmp_path, result, level_rows_of(result))
     return tmp_path
 
 

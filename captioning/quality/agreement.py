@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from captioning.code_in_folders import refuse_code, unanswered
 from models.errors import UserError, close_match
-from models.files import read_json, sha256_file, sha256_json, write_json
+from models.files import read_sealed, sha256_file, sha256_json, write_sealed
 from models.images import BadImage, decode
 
-SCHEMAS = ("hf-hub:", "local-dir:")
+LOCAL = "local-dir:"
+SCHEMAS = ("hf-hub:", LOCAL)
+"""Places that open_clip looks models up at by itself; such names come from the command line alone."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,13 @@ class ClipScorer:
         import open_clip
 
         arch, pretrained = _parse(model)
+        if arch.startswith(LOCAL):
+            refuse_code(Path(arch.removeprefix(LOCAL)), f"--clip {model}: the folder")
         try:
-            loaded: Any = open_clip.create_model_from_pretrained(arch, pretrained, device=device)
-            self._tokenizer: Any = open_clip.get_tokenizer(arch)
+            # It hands no `trust_remote_code` on to transformers, which would ask: nobody answers.
+            with unanswered():
+                loaded: Any = open_clip.create_model_from_pretrained(arch, pretrained, device=device, weights_only=True)
+                self._tokenizer: Any = open_clip.get_tokenizer(arch)
         except (
             Exception
         ) as error:  # open_clip and the hub client raise many kinds; all mean that there is no such model
@@ -128,17 +134,25 @@ def agreement(
         Cosine by digest; images that cannot be decoded are left out.
     """
     identity = sha256_json([scorer.identity, sorted(captions.items()), [part.name for part in parts]])
-    if work.is_dir() and (not (work / "identity.json").is_file() or read_json(work / "identity.json", "") != identity):
-        shutil.rmtree(work)
-    write_json(work / "identity.json", identity)
     scores: dict[str, float | None] = {}
     for part in parts:
         file = work / f"{part.name}.json"
-        if not file.is_file():
-            write_json(file, _score_part(part, captions, scorer, scores, batch_size, progress))
-        scores.update(read_json(file, "scores of a part"))
+        found = _known(file, identity)
+        if found is None:
+            found = _score_part(part, captions, scorer, scores, batch_size, progress)
+            write_sealed(file, {"of": identity, "scores": found})
+        scores.update(found)
         progress(len(scores))
     return {digest: cosine for digest, cosine in scores.items() if cosine is not None}
+
+
+def _known(file: Path, identity: str) -> dict[str, float | None] | None:
+    """Return the scores of a part that an earlier run has finished; those of another one, or damaged, are made anew."""
+    try:
+        found = read_sealed(file, "scores of a part", remedy="they are computed again")
+    except UserError:
+        return None
+    return found["scores"] if found.get("of") == identity else None
 
 
 def _score_part(

@@ -54,6 +54,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         raise BadImage("the file is empty")
     try:
         with warnings.catch_warnings():
+            # Of tags that hold nonsense Pillow warns one by one, of thousands in a file made for it; no pixel changes.
+            warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:

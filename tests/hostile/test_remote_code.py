@@ -196,7 +196,9 @@ TINY_CLIP = {
 }
 
 
-@pytest.mark.parametrize("case", ["none", "tokenizer", "text model", "text model elsewhere", "pickle"])
+@pytest.mark.parametrize(
+    "case", ["none", "tokenizer", "text model", pytest.param("text model elsewhere", marks=pytest.mark.long), "pickle"]
+)
 def test_a_folder_of_open_clip_runs_no_code(case: str, stranger: Path) -> None:
     import open_clip
     import torch

@@ -10,7 +10,7 @@ from typing import Any
 
 from captioning.code_in_folders import refuse_code, unanswered
 from models.errors import UserError, close_match
-from models.files import read_sealed, sha256_file, sha256_json, write_sealed
+from models.files import below, read_sealed, sha256_file, sha256_json, write_sealed
 from models.images import BadImage, decode
 
 LOCAL = "local-dir:"
@@ -136,7 +136,7 @@ def agreement(
     identity = sha256_json([scorer.identity, sorted(captions.items()), [part.name for part in parts]])
     scores: dict[str, float | None] = {}
     for part in parts:
-        file = work / f"{part.name}.json"
+        file = below(work, f"{part.name}.json", what="name of a part")
         found = _known(file, identity)
         if found is None:
             found = _score_part(part, captions, scorer, scores, batch_size, progress)

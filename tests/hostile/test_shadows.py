@@ -72,17 +72,25 @@ def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("case", ["build in a pool", pytest.param("speed restore", marks=pytest.mark.long)])
+LONG = [pytest.param(case, marks=pytest.mark.long) for case in ("speed in a child", "train in two processes")]
+
+
+@pytest.mark.parametrize("case", ["build in a pool", *LONG])
 def test_commands_take_no_module_of_the_working_folder(case: str, tmp_path: Path) -> None:
     folder = stranger(tmp_path / "cwd")
     (tmp_path / "photos").mkdir()
     for number in range(2):
-        Image.new("RGB", (40, 30), (9 * number, 80, 90)).save(tmp_path / f"photos/{number}.png")
-    if case == "build in a pool":
+        Image.new("RGB", (140, 130), (9 * number, 80, 90)).save(tmp_path / f"photos/{number}.png")
+    if case == "speed in a child":
+        done = command(folder, "speed", "networks", "--network", "nafnet", "--size", "64x64")
+    else:
         options = ("--degradation", "noisy", "--workers", 2, "--out", tmp_path / "data")
         done = command(folder, "build-dataset", "--source", f"custom={tmp_path / 'photos'}", *options)
-    else:
-        done = command(folder, "speed", "networks", "--network", "nafnet", "--size", "64x64")
+    if case == "train in two processes":
+        small = "arch={width: 4, encoder_blocks: [1], middle_blocks: 1, decoder_blocks: [1]}"
+        options = ("--device", "cpu", "--devices", 2, "--strategy", "ddp", "--max-steps", 2, "--out", tmp_path / "run")
+        sizes = ("--set", small, "--set", "batch_size=2", "--set", "patch_size=32")
+        done = command(folder, "train", "nafnet", "--data", tmp_path / "data", *options, *sizes)
     assert done.returncode == 0, done.stderr
     assert marks(folder) == ""
 

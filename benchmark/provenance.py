@@ -24,6 +24,9 @@ PROJECT = Path(benchmark.__file__).resolve().parents[1]
 CODE = ("models", "captioning", "benchmark", "pyproject.toml")
 """What counts as code; a run that writes results or datasets into the checkout does not make it "dirty"."""
 
+GIT = ("--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+"""Options by which git runs no program that the settings of a repository name, and writes nothing."""
+
 # An absolute path: a slash (or a drive) at the start of a word, then at least one more character of a name.
 _ABSOLUTE = re.compile(r"""(?:(?<=^)|(?<=[\s'"=(\[,:]))(?:/|[A-Za-z]:\\)(?=[^\s/'"])[^\s'",;)\]]*""")
 
@@ -65,7 +68,15 @@ def commit() -> str | None:
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=20, check=False
+                ["git", *GIT, *arguments],
+                cwd=PROJECT,
+                # A repository around this project is never looked at, let alone its settings.
+                env={**os.environ, "GIT_CEILING_DIRECTORIES": str(PROJECT.parent)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.restored_files import Job, Ledger
+import numpy as np
+
+from benchmark.restored_files import Job, Ledger, is_file
 from models.errors import UserError
 from models.files import write_bytes
+from models.markdown import shown
 from models.photo import Photo, read_photo
 from models.photo_writing import encode_photo
 
@@ -81,21 +84,43 @@ def restore_files(
         try:
             photos = [photo for _, photo, _ in group]
             restored = _restore(restorer, photos, way, lambda made, done=done: progress(done + made))
-            for (job, photo, data), image in zip(group, restored, strict=True):
-                written = encode_photo(photo, image, job.out.suffix, rounding=restorer.card.rounding)
-                if ledger is not None:
-                    ledger.add(job.out, data, written)
-                write_bytes(job.out, written)
-                tally.restored += 1
-                _tell(restorer, job, photo, way, say)
         except UserError as error:
             if len(jobs) == 1:
                 raise
             for job, _, _ in group:
-                warn(f"left out: {job.file}: {error}")
+                warn(f"left out: {shown(str(job.file))}: {error}")
             tally.failed += len(group)
+            continue
+        for (job, photo, data), image in zip(group, restored, strict=True):
+            try:
+                _write(restorer, job, photo, data, image, ledger)
+                tally.restored += 1
+                _tell(restorer, job, photo, way, say)
+            except UserError as error:
+                if len(jobs) == 1:
+                    raise
+                warn(f"left out: {shown(str(job.file))}: {error}")
+                tally.failed += 1
     progress(calls * len(jobs))
     return tally
+
+
+def _write(restorer: Restorer, job: Job, photo: Photo, data: bytes, image: np.ndarray, ledger: Ledger | None) -> None:
+    """Write a restored image.
+
+    Raises:
+        UserError: It holds values that no image can have, or its format cannot hold it.
+    """
+    if not np.isfinite(image).all():
+        raise UserError(
+            f"the network {restorer.card.name!r} made values that are not finite (NaN or infinity) of it, and nothing "
+            "was written: check its weights, or use --precision fp32"
+        )
+    written = encode_photo(photo, image, job.out.suffix, rounding=restorer.card.rounding)
+    is_file(job.out)
+    if ledger is not None:
+        ledger.add(job.out, data, written)
+    write_bytes(job.out, written)
 
 
 Opened = tuple[Job, Photo, bytes]
@@ -108,6 +133,7 @@ def _groups(
     group: list[Opened] = []
     for job in jobs:
         try:
+            is_file(job.out)
             photo, data = read_photo(job.file)
             if ledger is not None and not way.overwrite and ledger.knows(job.out, data):
                 tally.there += 1
@@ -115,7 +141,7 @@ def _groups(
         except UserError as error:
             if alone:
                 raise
-            warn(f"left out: {error}")
+            warn(f"left out: {shown(str(error))}")
             tally.failed += 1
             continue
         if group and (len(group) == way.batch or group[0][1].colour.shape != photo.colour.shape):

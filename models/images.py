@@ -1,50 +1,26 @@
-"""Bytes of an image file to pixels and back: the one door where formats, modes and damage are dealt with."""
+"""Bytes of an image file to pixels and back, whatever its mode."""
 
 from __future__ import annotations
 
 import io
-import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from models.depth import ORIENTATION, sixteen_bits, to_eight
 from models.errors import UserError
+from models.image_files import BadImage, file_bytes, opened
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
-ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
-MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; larger files are refused
-
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-
-
-class BadImage(UserError):
-    """An image that cannot be used; the message is the reason."""
-
-
-def _sixteen_bit(data: bytes) -> np.ndarray | None:
-    """Return the 16-bit pixels of a PNG or TIFF as RGB or grey uint16, or None when the file is not 16-bit."""
-    import cv2
-
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if array is None or array.dtype != np.uint16:
-        return None
-    return array if array.ndim == 2 else array[..., 2::-1]
-
-
-def _looks_sixteen_bit(data: bytes) -> bool:
-    png = data[:8] == b"\x89PNG\r\n\x1a\n"
-    return (png and data[24:25] == b"\x10") or data[:4] in (b"II*\x00", b"MM\x00*")
 
 
 def decode(data: bytes) -> np.ndarray:
     """Decode an image file to 8-bit RGB.
 
     Grey becomes three equal channels, a palette is looked up, 16-bit values are scaled to 8 bits with rounding, EXIF
-    rotation is applied, and an alpha channel is dropped (the colour below it is kept, as OpenCV readers do).
+    rotation is applied, and an alpha channel is dropped (the colour below it is kept, as OpenCV readers do). Of several
+    pictures in a file, the first counts. `models.photo.decode_photo` takes the same files, and CMYK besides.
 
     Arguments:
         data: The bytes of a PNG, JPEG, BMP, PPM, TIFF or WebP file.
@@ -53,16 +29,15 @@ def decode(data: bytes) -> np.ndarray:
         Pixels with shape `(H, W, 3)`, uint8, RGB.
 
     Raises:
-        BadImage: The bytes are empty, truncated, no image, CMYK, or larger than `MAX_PIXELS`.
+        BadImage: The bytes are empty, truncated, no image, CMYK, of floating point, signed or 32-bit values, or larger
+            than `MAX_PIXELS`.
     """
     with opened(data) as image:
         if image.mode == "CMYK":
             raise BadImage("CMYK colours: convert the file to RGB first")
-        if _looks_sixteen_bit(data):
-            deep = _sixteen_bit(data)
-            if deep is not None:
-                deep = deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2)
-                return np.ascontiguousarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        deep = sixteen_bits(data, image)
+        if deep is not None:
+            return to_eight(deep[..., :3] if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2))
         image.load()
         upright = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
         return np.asarray(
@@ -70,37 +45,16 @@ def decode(data: bytes) -> np.ndarray:
         )
 
 
-@contextmanager
-def opened(data: bytes) -> Iterator[Image.Image]:
-    """Open an image file whose pixels are still to be decoded; whatever is wrong with it becomes one sentence.
-
-    Raises:
-        BadImage: The bytes are empty, truncated, no image, or larger than `MAX_PIXELS`.
-    """
-    if not data:
-        raise BadImage("the file is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"{image.width}x{image.height} pixels are more than the limit of {MAX_PIXELS}")
-            yield image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadImage(f"more than {MAX_PIXELS} pixels: refused as a decompression bomb") from None
-    except UnidentifiedImageError:
-        # Pillow's own message holds a memory address, and reasons become part of a dataset's bytes.
-        raise BadImage("not a readable image (no known format)") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise BadImage(f"not a readable image ({error})") from None
-
-
 def read(path: Path) -> np.ndarray:
     """Decode the image file at `path` to `(H, W, 3)` uint8 RGB, naming the file in any error."""
     try:
-        return decode(path.read_bytes())
+        data = file_bytes(path)
     except FileNotFoundError:
         raise UserError(f"image not found: {path}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    try:
+        return decode(data)
     except BadImage as error:
         raise BadImage(f"{path}: {error}") from None
 

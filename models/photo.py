@@ -5,19 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from models.depth import ORIENTATION, SIXTEEN, is_grey, sixteen_bits
 from models.errors import UserError
-from models.images import ORIENTATION, BadImage, opened
+from models.image_files import BadImage, file_bytes, opened
 
-# What a PNG says about itself: bit depth and kind of colour follow its signature and the begin of its first chunk.
-PNG, DEPTH_AT, KIND_AT = b"\x89PNG\r\n\x1a\n", 24, 25
-PNG_GREYS = (0, 4)
-TIFFS = (b"II*\x00", b"MM\x00*")
-SIXTEEN = 65535
 # Tags by which a TIFF file says how its pixels are stored: true of that file only.
 LAYOUT_TAGS = {*range(254, 269), *range(273, 282), 284, *range(317, 348), *range(512, 533), 700, 34675}
 
@@ -55,7 +50,7 @@ def read_photo(path: Path) -> tuple[Photo, bytes]:
         UserError: The file is missing, or no whole image; the message names it.
     """
     try:
-        data = path.read_bytes()
+        data = file_bytes(path)
     except (FileNotFoundError, IsADirectoryError):
         raise UserError(f"image not found: {path}") from None
     except OSError as error:
@@ -74,21 +69,23 @@ def decode_photo(data: bytes) -> Photo:
     """
     with opened(data) as image:
         exif = image.getexif()
-        turned = exif.get(ORIENTATION, 1)
         profile = image.info.get("icc_profile") or b""
         if image.mode == "CMYK":
             image.load()
             return _eight_bits(ImageOps.exif_transpose(_rgb(image, profile)), _without_orientation(exif), b"")
-        deep = _sixteen_bits(data, image, turned)
+        deep = sixteen_bits(data, image)
         if deep is not None:
-            return Photo(**deep, deep=True, exif=_without_orientation(exif), profile=profile)
+            return _deep(deep, is_grey(data, deep), _without_orientation(exif), profile)
         image.load()
         return _eight_bits(ImageOps.exif_transpose(image), _without_orientation(exif), profile)
 
 
 def _without_orientation(exif: Image.Exif) -> bytes:
     kept = Image.Exif()
-    kept.load(exif.tobytes())
+    if exif.bigtiff:  # whose tags Pillow cannot write
+        kept.update({tag: value for tag, value in exif.items() if isinstance(value, str)})
+    else:
+        kept.load(exif.tobytes())
     for tag in (ORIENTATION, *LAYOUT_TAGS):
         kept.pop(tag, None)
     return kept.tobytes() if len(kept) else b""
@@ -111,8 +108,6 @@ def _rgb(image: Image.Image, profile: bytes) -> Image.Image:
 def _eight_bits(image: Image.Image, exif: bytes, profile: bytes) -> Photo:
     alpha = image.has_transparency_data
     grey = image.mode in ("1", "L", "LA", "La")
-    if image.mode in ("F", "I"):
-        raise BadImage(f"pixels of kind {image.mode!r} (neither 8 nor 16 bits): convert the file first")
     pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
     return Photo(
         colour=pixels[..., :3].astype(np.float32) / np.float32(255),
@@ -123,33 +118,14 @@ def _eight_bits(image: Image.Image, exif: bytes, profile: bytes) -> Photo:
     )
 
 
-def _sixteen_bits(data: bytes, image: Image.Image, turned: int) -> dict[str, Any] | None:
-    """Return colour, alpha and grey of a 16-bit PNG or TIFF, or None when the file is neither."""
-    png = data.startswith(PNG)
-    if not ((png and data[DEPTH_AT] == 16) or data.startswith(TIFFS)):
-        return None
-    import cv2
-
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if array is None or array.dtype != np.uint16:
-        if png:
-            raise BadImage("not a readable image (damaged 16-bit PNG)")
-        return None
-    # A TIFF is turned upright by its reader already.
-    array = _turned(array, turned if png else 1)
-    channels = 1 if array.ndim == 2 else array.shape[2]
-    grey = channels == 1 or (png and data[KIND_AT] in PNG_GREYS)
-    alpha = array[..., -1] if channels in (2, 4) else None
-    colour = np.repeat(array.reshape(*array.shape[:2], -1)[..., :1], 3, 2) if grey else array[..., 2::-1]
-    return {"colour": colour.astype(np.float32) / np.float32(SIXTEEN), "alpha": alpha, "grey": grey}
-
-
-def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Bring pixels upright by EXIF's number for how the camera was held."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return np.ascontiguousarray(array)
+def _deep(pixels: np.ndarray, grey: bool, exif: bytes, profile: bytes) -> Photo:
+    alpha = pixels[..., -1] if pixels.ndim == 3 and pixels.shape[2] in (2, 4) else None
+    colour = np.repeat(pixels.reshape(*pixels.shape[:2], -1)[..., :1], 3, 2) if grey else pixels[..., :3]
+    return Photo(
+        colour=colour.astype(np.float32) / np.float32(SIXTEEN),
+        alpha=alpha,
+        grey=grey,
+        deep=True,
+        exif=exif,
+        profile=profile,
+    )

@@ -9,9 +9,10 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from models.depth import EIGHT, PNG, SIXTEEN, to_eight
 from models.errors import UserError
 from models.images import encode_png, quantised
-from models.photo import PNG, SIXTEEN, Photo
+from models.photo import Photo
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 LUMA = (0.299, 0.587, 0.114)
@@ -39,7 +40,7 @@ def encode_photo(photo: Photo, restored: np.ndarray, suffix: str, *, rounding: s
     """
     suffix = suffix.lower()
     deep = photo.deep and suffix in (".png", ".tif", ".tiff")
-    levels, kind = (SIXTEEN, np.uint16) if deep else (255, np.uint8)
+    levels, kind = (SIXTEEN, np.uint16) if deep else (EIGHT, np.uint8)
     colour = restored @ np.array(LUMA, np.float32) if photo.grey else restored
     pixels = quantised(colour, levels=levels, rounding=rounding).astype(kind)
     if photo.alpha is not None:
@@ -56,7 +57,7 @@ def encode_photo(photo: Photo, restored: np.ndarray, suffix: str, *, rounding: s
 def _alpha(alpha: np.ndarray, kind: type) -> np.ndarray:
     if alpha.dtype == kind:
         return alpha
-    return ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return to_eight(alpha)
 
 
 def _by_pillow(pixels: np.ndarray, suffix: str, photo: Photo) -> bytes:

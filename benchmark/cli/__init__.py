@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from benchmark import __version__
+from benchmark.children import keep_children_from_here
 from models.errors import UserError
 
 COMMANDS = {
@@ -101,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     """Run `bench`; a user's mistake ends with one sentence on stderr and exit status 2."""
     if arguments is not None:
         sys.argv = ["bench", *arguments]  # what results record as the command that made them
+    else:
+        keep_children_from_here()
     # Two processes whose OpenMP threads spin while they wait slow each other down twentyfold; sleeping ones do not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ def command(
         raise UserError("give --network NAME (see bench list networks), or --weights FILE that tell their network")
     sampling = chosen_sampling(sampler, nfe, prediction, seed, network=network)
 
-    from benchmark.restored_files import Ledger, find_jobs
+    from benchmark.restored_files import Ledger, announced, find_jobs
 
     jobs = find_jobs(source, target, f".{suffix}")
 
@@ -128,18 +129,21 @@ def command(
         overwrite=overwrite,
     )
     folder = source.is_dir() or target.is_dir()
-    ledger = Ledger(jobs[0].out.parent, _settings(restorer, network, daclip, way)) if folder else None
     calls = restorer.nfe if restorer.card.sampler else 1
-    with progress_bar("restore" if calls == 1 else "restore, network calls", len(jobs) * calls) as progress:
-        tally = restore_files(
-            restorer,
-            jobs,
-            way,
-            ledger=ledger,
-            say=click.echo,
-            warn=lambda line: click.echo(line, err=True),
-            progress=progress,
+
+    def warn(line: str) -> None:
+        click.echo(line, err=True)
+
+    with contextlib.ExitStack() as held:
+        ledger = None
+        if folder:
+            place = jobs[0].out.parent
+            held.enter_context(announced(place, tell=warn))
+            ledger = Ledger(place, _settings(restorer, network, daclip, way), tell=warn)
+        progress = held.enter_context(
+            progress_bar("restore" if calls == 1 else "restore, network calls", len(jobs) * calls)
         )
+        tally = restore_files(restorer, jobs, way, ledger=ledger, say=click.echo, warn=warn, progress=progress)
     there = f", {tally.there} were there already" if tally.there else ""
     click.echo(f"{tally.restored} restored to {target}{there}")
     if tally.failed:
@@ -148,14 +152,27 @@ def command(
 
 def _settings(restorer: Any, network: str, daclip: Path | None, way: Any) -> dict[str, Any]:
     """Return all that restored pixels depend on besides the image."""
+    import platform
+
+    from benchmark import __version__
     from benchmark.evaluation.cost import sampler_facts
+    from benchmark.provenance import versions
+    from models.networks.find import is_foreign
+    from models.networks.source import source_digest, state_digest
 
     return {
         "network": network,
         # A DA-CLIP that was not given is named by the weights, with its digest.
         "weights": [restorer.weights_sha256, None if daclip is None else restorer.daclip_sha256],
+        "code": source_digest(network),
+        "numbers": state_digest(restorer.network) if is_foreign(network) else None,
         "sampler": sampler_facts(restorer),
         "seed": restorer.sampling.seed,
         "precision": way.precision,
         "tile": way.tile,
+        "memory": way.max_memory,
+        "device": restorer.device.type,
+        "machine": platform.machine(),
+        "tool": __version__,
+        "versions": versions(),
     }

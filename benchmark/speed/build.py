@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from benchmark.build import Place, build_dataset
+from benchmark.children import isolated
 from benchmark.engine import default_workers
 from benchmark.sources.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
@@ -127,7 +127,7 @@ def _plain_loop(files: list[Path], out: Path) -> None:
 def peak_memory_of(pairs: int) -> int:
     """Return the peak memory in bytes of a process that builds `pairs` pairs by itself."""
     code = f"from benchmark.speed.build import report_memory; report_memory({pairs})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(isolated(code), capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout))
 
 

@@ -17,6 +17,7 @@ from benchmark.engine import default_workers
 from benchmark.sources.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
 from benchmark.speed.random_blip import SIZES, save_random_blip
+from models.image_files import FORMATS
 from models.images import encode_png
 
 PAPER_ROWS, PAPER_TWICE = 52_801, 3_550
@@ -119,13 +120,13 @@ def _plain_loop(data: Dataset, model_folder: Path) -> list[str]:
     from PIL import Image
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    processor: Any = BlipProcessor.from_pretrained(model_folder)
-    model: Any = BlipForConditionalGeneration.from_pretrained(model_folder)
+    processor: Any = BlipProcessor.from_pretrained(model_folder, trust_remote_code=False)
+    model: Any = BlipForConditionalGeneration.from_pretrained(model_folder, trust_remote_code=False)
     model.eval()
     captions = []
     with torch.inference_mode():
         for row in data.rows("train", columns=["clean"]):
-            image = Image.open(io.BytesIO(row["clean"]["bytes"])).convert("RGB")
+            image = Image.open(io.BytesIO(row["clean"]["bytes"]), formats=FORMATS).convert("RGB")
             inputs = processor(images=image, return_tensors="pt")
             tokens = model.generate(**inputs, max_new_tokens=32, num_beams=1, do_sample=False)
             captions.append(processor.decode(tokens[0], skip_special_tokens=True).strip())

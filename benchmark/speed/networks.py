@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from benchmark.children import isolated
 from benchmark.provenance import birth_certificate
 from benchmark.speed.measurements import SCHEMA, read_measurements
 from benchmark.speed.network_call import Call, encoded
@@ -149,8 +149,8 @@ def machine_of(device: str, precision: str) -> dict[str, Any]:
 
 def measured_apart(call: Call) -> dict[str, Any]:
     """Measure one network in a fresh process and return what `network_call.measure` returns, or why it is `refused`."""
-    code = "import sys; from benchmark.speed.network_call import report; report(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-c", code, encoded(call)], capture_output=True, text=True, check=False)
+    code = "from benchmark.speed.network_call import report; report(sys.argv[1])"
+    done = subprocess.run(isolated(code, encoded(call)), capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     if done.returncode < 0:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark.children import isolated
 from benchmark.speed.published import published_layers, reference_restore
 from models.peak import forget_peak, peak_memory
 
@@ -122,7 +122,7 @@ def attention_bytes(side: int) -> int:
 def memory_of(way: Literal["reference", "ours"], side: int) -> int:
     """Return the bytes by which one network call on a `side` x `side` image raises a fresh process's peak memory."""
     code = f"from benchmark.speed.restore import report_memory; report_memory({way!r}, {side})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(isolated(code), capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout))
 
 

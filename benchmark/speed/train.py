@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.cache import open_cache
+from benchmark.children import isolated
 from benchmark.dataset import Dataset
 from benchmark.speed.loader import PATCH, SEED, SIZE, cached_batches, loader_speed, png_batches, write_dataset
 from benchmark.speed.published_training import published_training
@@ -87,8 +87,8 @@ def train_speed(
 
 def steps_of(way: Way, name: str, arch: dict[str, Any], *, root: Path, steps: int) -> dict[str, Any]:
     """Train for a few steps in a fresh process and return its times, losses and memory."""
-    code = "import sys; from benchmark.speed.train import report_steps; report_steps(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, way, name, json.dumps(arch), str(root), str(steps)]
+    code = "from benchmark.speed.train import report_steps; report_steps(*sys.argv[1:])"
+    command = isolated(code, way, name, json.dumps(arch), str(root), str(steps))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from benchmark.children import isolated_module
 from benchmark.weights_get.addresses import OutOfReach, Tell, check
 from benchmark.weights_get.described import Package
 from models.markdown import shown
@@ -70,6 +70,7 @@ def fetched(package: Package, *, work: Path, tell: Tell = lambda done, total: No
     """
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
+    work = work.resolve()  # the clients run inside of it
     try:
         client = _pip if package.registry == "pypi" else _npm
         client(package, work, tell)
@@ -126,12 +127,13 @@ def _pip(package: Package, folder: Path, tell: Tell) -> None:
     (backend / "build_meta.py").write_text(BACKEND)
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{package.title} --hash=sha256:{package.sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-build-isolation", "--require-hashes"]
+    command = isolated_module("pip", "download", "--no-deps", "--no-build-isolation", "--require-hashes")
     command += ["--disable-pip-version-check", "--dest", str(folder), "-r", str(requirements)]
+    # Only the processes that pip starts to ask the build system look there: pip itself is isolated.
     environment = {**os.environ, "PYTHONPATH": str(backend.parent), "BENCH_PACKAGE": package.title}
-    status, lines = _run([*command, "--progress-bar", "raw"], environment, tell)
+    status, lines = _run([*command, "--progress-bar", "raw"], environment, tell, folder)
     if status and any("invalid choice" in line for line in lines):  # pip before 24.1 cannot count aloud
-        status, lines = _run([*command, "--progress-bar", "off"], environment, tell)
+        status, lines = _run([*command, "--progress-bar", "off"], environment, tell, folder)
     if status:
         raise OutOfReach(f"pip cannot fetch {package.title} ({_reason(lines, 'ERROR:')})")
 
@@ -140,17 +142,20 @@ def _npm(package: Package, folder: Path, tell: Tell) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise OutOfReach(f"{package.title} is an npm package and the program npm is not installed")
+    # It marks the folder as the project, so that npm reads no settings (.npmrc) of one around it.
+    (folder / "package.json").write_text("{}")
     command = [npm, "pack", "--ignore-scripts", "--pack-destination", str(folder), package.title]
-    status, lines = _run(command, dict(os.environ), tell)
+    status, lines = _run(command, dict(os.environ), tell, folder)
     if status:
         raise OutOfReach(f"npm cannot fetch {package.title} ({_reason(lines, 'npm error', 'npm ERR!')})")
 
 
-def _run(command: list[str], environment: dict[str, str], tell: Tell) -> tuple[int, list[str]]:
-    """Run a client; return its exit status and what it printed, and pass on the progress that pip counts."""
+def _run(command: list[str], environment: dict[str, str], tell: Tell, folder: Path) -> tuple[int, list[str]]:
+    """Run a client in its folder; return its exit status and what it printed, and pass on the progress it counts."""
     lines: list[str] = []
     process = subprocess.Popen(
         command,
+        cwd=folder,
         env={**PATIENCE, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -16,6 +16,7 @@ from captioning.captioners.contract import CleanImage
 from captioning.captioners.margins import MarginRecorder
 from captioning.captioners.model_files import find_model
 from captioning.captioners.stored_weights import check_files
+from captioning.code_in_folders import refuse_code, unanswered
 from models.errors import UserError
 from models.files import read_json
 from models.images import decode
@@ -23,6 +24,7 @@ from models.images import decode
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 VISION = {
     "blip": "vision_model",
@@ -75,6 +77,7 @@ class HubCaptioner:
         if precision == "fp16" and self._device.type == "cpu":
             raise UserError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
         files = find_model(weights, revision=revision)
+        refuse_code(files.folder, "the captioner in")
         self.revision = files.revision
         self.settings: dict[str, Any] = {
             "do_sample": False,
@@ -104,11 +107,8 @@ class HubCaptioner:
         check_files(self._folder)
         logging.disable_progress_bar()  # it would write into ours
         try:
-            self._image_processor: Any = AutoImageProcessor.from_pretrained(self._folder, local_files_only=True)
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            loaded: Any = AutoModelForImageTextToText.from_pretrained(
-                self._folder, dtype=self._dtype, local_files_only=True, output_loading_info=True
-            )
+            with unanswered():
+                loaded = self._load()
         except Exception as error:  # settings of wrong types make it raise nearly anything
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"the captioner in {self._folder} cannot be loaded ({reason}): fetch it again") from None
@@ -123,6 +123,23 @@ class HubCaptioner:
         if self._compile:
             model.get_submodule(VISION[self._type]).compile(dynamic=False)
         self._model = model
+
+    def _load(self) -> Any:
+        """Read processor, tokenizer and model; no code that the folder may hold is run."""
+        self._image_processor: Any = AutoImageProcessor.from_pretrained(
+            self._folder, local_files_only=True, trust_remote_code=False
+        )
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(
+            self._folder, local_files_only=True, trust_remote_code=False
+        )
+        return AutoModelForImageTextToText.from_pretrained(
+            self._folder,
+            dtype=self._dtype,
+            local_files_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+            weights_only=True,
+        )
 
     def prepare(self, image: CleanImage) -> Tensor:
         """Decode and scale an image to the model's input, with shape `(C, H, W)`.

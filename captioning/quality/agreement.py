@@ -8,11 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from captioning.code_in_folders import refuse_code, unanswered
 from models.errors import UserError, close_match
-from models.files import read_sealed, sha256_file, sha256_json, write_sealed
+from models.files import below, read_sealed, sha256_file, sha256_json, write_sealed
 from models.images import BadImage, decode
 
-SCHEMAS = ("hf-hub:", "local-dir:")
+LOCAL = "local-dir:"
+SCHEMAS = ("hf-hub:", LOCAL)
+"""Places that open_clip looks models up at by itself; such names come from the command line alone."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,13 @@ class ClipScorer:
         import open_clip
 
         arch, pretrained = _parse(model)
+        if arch.startswith(LOCAL):
+            refuse_code(Path(arch.removeprefix(LOCAL)), f"--clip {model}: the folder")
         try:
-            loaded: Any = open_clip.create_model_from_pretrained(arch, pretrained, device=device)
-            self._tokenizer: Any = open_clip.get_tokenizer(arch)
+            # It hands no `trust_remote_code` on to transformers, which would ask: nobody answers.
+            with unanswered():
+                loaded: Any = open_clip.create_model_from_pretrained(arch, pretrained, device=device, weights_only=True)
+                self._tokenizer: Any = open_clip.get_tokenizer(arch)
         except (
             Exception
         ) as error:  # open_clip and the hub client raise many kinds; all mean that there is no such model
@@ -129,7 +136,7 @@ def agreement(
     identity = sha256_json([scorer.identity, sorted(captions.items()), [part.name for part in parts]])
     scores: dict[str, float | None] = {}
     for part in parts:
-        file = work / f"{part.name}.json"
+        file = below(work, f"{part.name}.json", what="name of a part")
         found = _finished(file, identity)
         if found is None:
             found = _score_part(part, captions, scorer, scores, batch_size, progress)

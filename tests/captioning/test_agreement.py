@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,11 @@ def test_agreement_continues_where_it_was_stopped(tiny_clip: str, tmp_path: Path
         agreement(parts, captions, first, work=tmp_path / "cut")
     assert agreement(parts, captions, second, work=tmp_path / "cut") == whole
     assert (first.seen, second.seen) == (3, 3)
+    file = tmp_path / "cut/a.json"
+    file.write_text(re.sub(r"0\.\d", "0.7", file.read_text(), count=1))
+    mended = Counting(tiny_clip)
+    assert agreement(parts, captions, mended, work=tmp_path / "cut") == whole
+    assert mended.seen == 3
     changed = Counting(tiny_clip)
     agreement(parts, {**captions, data[0][0]: "something else"}, changed, work=tmp_path / "cut")
     assert changed.seen == 6

@@ -25,6 +25,7 @@ ABANDONED = 86_400.0
 """Seconds after which a temporary file of another machine counts as left behind."""
 
 _PARTIAL = re.compile(r"\..+\.(?P<host>[A-Za-z0-9_-]*)-(?P<pid>\d+)\.partial")
+_UNUSUAL = re.compile(r"[^\n -~]")
 _HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40]
 
 
@@ -90,8 +91,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` atomically, as indented JSON with a final newline (NaN and infinity are refused)."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `value` to `path` atomically, as indented JSON with a final newline (NaN and infinity are refused).
+
+    What cannot be seen in a text (marks that turn the direction of writing, broken characters) stands there as its code.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, _UNUSUAL.sub(_as_code, text) + "\n")
+
+
+def _as_code(match: re.Match[str]) -> str:
+    """Return a character as JSON writes it: as it is where it is seen, else as its code."""
+    return match[0] if match[0].isprintable() or unicodedata.category(match[0]) == "Zs" else json.dumps(match[0])[1:-1]
 
 
 def read_json(path: Path, what: str, kind: type | tuple[type, ...] = dict) -> Any:

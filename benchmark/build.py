@@ -135,7 +135,7 @@ def build_dataset(
 def _begin(work: Path, data: Path, digest: str) -> None:
     """Make the working folder, drop what an earlier build of other samples left, and what a killed one did."""
     plan = work / "plan.json"
-    if work.is_dir() and not (plan.is_file() and read_json(plan, "plan") == digest):
+    if work.is_dir() and not (plan.is_file() and read_json(plan, "plan", str) == digest):
         shutil.rmtree(work)
         shutil.rmtree(data, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,13 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from benchmark import __version__
+from benchmark.cli import endings
+from benchmark.printing import visible_streams
 from models.errors import UserError
 
 COMMANDS = {
@@ -91,28 +93,54 @@ def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+# Colour is never asked for: with `color`, click leaves texts as they are, and `benchmark.printing` shows all they hold.
+@click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:
     """Hold the commands; its help is `HELP`."""
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
-    """Run `bench`; a user's mistake ends with one sentence on stderr and exit status 2."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `bench`; a user's mistake ends with one sentence on stderr and exit status 2.
+
+    An interrupted command ends with 130 or 143, one whose output nobody reads with 141.
+    """
     if arguments is not None:
         sys.argv = ["bench", *arguments]  # what results record as the command that made them
+    else:
+        endings.open_streams()
     # Two processes whose OpenMP threads spin while they wait slow each other down twentyfold; sleeping ones do not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with visible_streams(), endings.signals(process=arguments is None):
+        sys.exit(endings.flush(_status(arguments)))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    """Run `bench` and return its exit status, once how it ended is told."""
     try:
-        return bench.main(args=None if arguments is None else list(arguments), prog_name="bench")
-    except UserError as error:
-        click.echo(f"bench: {error}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(141)
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        click.echo(
-            f"bench: {error.strerror or error}{where}: check the disk and permissions, then run it again", err=True
-        )
-        sys.exit(2)
+        try:
+            if any("\0" in argument for argument in arguments or ()):
+                raise UserError("an argument holds a NUL character: remove it")
+            if arguments is None and "_BENCH_COMPLETE" in os.environ:  # a shell asks what could follow
+                return bench.main(prog_name="bench", standalone_mode=False) or 0
+            # Not through `main` of click, which ends a closed pipe and an interrupt with a status of its own.
+            with bench.make_context("bench", list(sys.argv[1:] if arguments is None else arguments)) as context:
+                bench.invoke(context)
+            return 0
+        except click.exceptions.Exit as stop:
+            return stop.exit_code
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except SystemExit as stop:
+            return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        finally:
+            endings.stop_workers()
+    except BaseException as error:
+        ending = endings.ending_of(error)
+        if ending is not None:
+            return endings.tell(*ending)
+        if arguments is not None:
+            raise
+        endings.tell_fault(error)
+        return 1

@@ -84,7 +84,14 @@ def _captions(captions: Sequence[CaptionSet]) -> list[str]:
 
 def _table_1(manifest: dict[str, Any]) -> str:
     rows = [
-        (escape(r.degradation), r.source, f"{r.train:,}", f"{r.train_expected:,}", f"{r.test:,}", f"{r.test_expected:,}")
+        (
+            escape(r.degradation),
+            r.source,
+            f"{r.train:,}",
+            f"{r.train_expected:,}",
+            f"{r.test:,}",
+            f"{r.test_expected:,}",
+        )
         for r in compare(manifest["splits"])
     ]
     heads = ("degradation", "source in the paper", "train", "train in the paper", "test", "test in the paper")

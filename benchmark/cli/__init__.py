@@ -38,6 +38,10 @@ COMMANDS = {
 """Name of each command: the module that holds its `command`, and its line in the help."""
 HEAVY = ("train", "restore", "eval", "sweep-nfe", "robustness", "speed")
 """Commands that run networks, for which the process is tuned."""
+ROOM = dict.fromkeys(("build-dataset", "verify", "caption", "check-captions", "export", "push"), 1000) | {
+    "leaderboard": 200
+}
+"""Megabytes of addresses (`ulimit -v`) without which libraries of a command end the process in words of their own."""
 
 
 HELP = """Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
@@ -60,8 +64,11 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        if cmd_name in HEAVY and command.callback is not None and not hasattr(command.callback, "__wrapped__"):
-            command.callback = _tuned(command.callback)
+        if command.callback is not None and not hasattr(command.callback, "__wrapped__"):
+            if cmd_name in HEAVY:
+                command.callback = _tuned(command.callback)
+            elif cmd_name in ROOM:
+                command.callback = _with_room(command.callback, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -94,6 +101,17 @@ def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # Colour is never asked for: with `color`, click leaves texts as they are, and `benchmark.printing` shows all they hold.
+def _with_room(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Refuse to run a command where its libraries could not be loaded."""
+
+    @functools.wraps(callback)
+    def run(*arguments: Any, **options: Any) -> Any:
+        endings.check_room(name, ROOM[name])
+        return callback(*arguments, **options)
+
+    return run
+
+
 @click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import sys
 import threading
@@ -54,6 +55,20 @@ _SHORT_OF_MEMORY = (
     "std::bad_alloc",
     "out of memory",
 )
+
+
+def check_room(command: str, megabytes: int) -> None:
+    """Refuse a command whose libraries need more addresses than this shell allows.
+
+    Raises:
+        UserError: The limit is lower.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < megabytes * 10**6:
+        raise UserError(
+            f"this shell allows {limit / 1e6:.0f} MB of memory (ulimit -v), and bench {command} needs about "
+            f"{megabytes}: raise the limit, then run the same command again"
+        )
 
 
 class Interrupted(KeyboardInterrupt):

@@ -175,4 +175,4 @@ def test_a_pipe_that_nobody_fills_is_told_or_left_alone(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     with limited(LONG):
         assert bench("verify", pipe).refused
-        assert bench("export", pipe, "--layout", "universal", "--out", tmp_path / "out").refused
+        assert bench("export", pipe, tmp_path / "out", "--layout", "universal").refused

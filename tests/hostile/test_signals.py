@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes import begin, environment, group_members, run
-from small_datasets import small_dataset
+from small_datasets import small_dataset, write_captions
 from trees import tree_digest
 from trials import Tally, counts
 
@@ -96,9 +96,10 @@ def test_an_interrupted_build_ends_at_once_leaves_nobody_and_continues(
 @pytest.mark.long
 def test_any_command_interrupted_at_any_moment_ends_at_once_and_leaves_no_part_of_a_file(tmp_path: Path) -> None:
     data = small_dataset(tmp_path / "data", rows=6)
+    write_captions(data)
     boards, exported, scored = tmp_path / "boards", tmp_path / "exported", tmp_path / "scored"
     commands: dict[str, list[object]] = {
-        "export": ["export", data, "--layout", "universal", "--out", exported],
+        "export": ["export", data, exported, "--layout", "universal"],
         "eval": ["eval", "--data", data, "--network", "input", "--protocol", "modern", "--leaderboards", scored],
         "leaderboard": ["leaderboard", "--leaderboards", boards],
         "verify": ["verify", data, "--report", tmp_path / "report"],

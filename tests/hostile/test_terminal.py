@@ -61,7 +61,7 @@ def commands(data: Path, folder: Path, name: str) -> dict[str, Callable[[], Ende
     (folder / "run").mkdir()
     write_json(
         folder / "run" / "run.json",
-        {"recipe": {"name": name, "preset": name}, "dataset": {"name": name, "digest": name}},
+        {"recipe": {"name": name, "preset": name, "steps": 1}, "dataset": {"name": name, "digest": name}},
     )
     return {
         "verify": lambda: bench("verify", odd),
@@ -71,7 +71,7 @@ def commands(data: Path, folder: Path, name: str) -> dict[str, Callable[[], Ende
         "eval": lambda: bench("eval", "--data", odd, "--network", name),
         "inspect": lambda: bench("weights", "inspect", folder / f"{as_path(name)}.png"),
         "build": lambda: bench("build-dataset", "--source", f"custom={odd}", "--spec", name, "--out", folder / "o"),
-        "export": lambda: bench("export", odd, "--layout", name, "--out", folder / "o"),
+        "export": lambda: bench("export", odd, folder / "o", "--layout", name),
         "command": lambda: bench(name or "-"),
         "captions": lambda: bench("check-captions", odd),
     }

@@ -127,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.argv = ["bench", *arguments]  # what results record as the command that made them
     else:
         endings.open_streams()
+        endings.quiet_threads()
     # Two processes whose OpenMP threads spin while they wait slow each other down twentyfold; sleeping ones do not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with visible_streams(), endings.signals(process=arguments is None):

@@ -83,6 +83,17 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
+def quiet_threads() -> None:
+    """Let threads that memory runs out of end without a word: the command tells it."""
+    usual = threading.excepthook
+
+    def told(what: threading.ExceptHookArgs) -> None:
+        if not issubclass(what.exc_type, MemoryError):
+            usual(what)
+
+    threading.excepthook = told
+
+
 @contextmanager
 def signals(*, process: bool) -> Iterator[None]:
     """Raise `Interrupted` at the first SIGINT or SIGTERM while the block runs, and end the process at the second.

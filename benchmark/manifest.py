@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from benchmark import __version__
 from benchmark.card import write_card
+from benchmark.provenance import names_only
 from benchmark.schema import SCHEMA_VERSION, SIDECAR
 from benchmark.sources.samples import Rejected
 from models.files import sha256_bytes, sha256_json, write_bytes, write_sealed
@@ -60,8 +61,14 @@ def write_manifest(
         "splits": splits,
         "shards": shards,
         "sidecar": sidecar,
-        "quarantine": [{"key": r.key, "reason": r.reason} for r in rejected]
-        + [entry for r in reports for entry in r["quarantine"]],
+        "quarantine": [
+            # A reason names the file: where the sources lie on this machine is nobody's business.
+            {"key": entry["key"], "reason": names_only(entry["reason"])}
+            for entry in [
+                *({"key": r.key, "reason": r.reason} for r in rejected),
+                *(entry for r in reports for entry in r["quarantine"]),
+            ]
+        ],
         "digest": sha256_json([[s["file"], s["sha256"]] for s in shards]),
     }
     write_card(out, manifest)

@@ -12,6 +12,7 @@ import PIL
 import pyarrow as pa
 
 from benchmark import __version__
+from benchmark.provenance import names_only
 from benchmark.schema import SCHEMA_VERSION
 from benchmark.sources.samples import Rejected, Sample
 from models.errors import UserError
@@ -87,5 +88,5 @@ def plan_digest(samples: Sequence[Sample], rejected: Sequence[Rejected]) -> str:
         images = (s.clean.fingerprint, s.degraded.fingerprint if s.degraded else "")
         texts = (s.degradation, s.spec or "", str(s.seed), s.caption or "", *s.words)
         lines.append("\t".join((s.key, s.source, *images, *texts)))
-    lines += [f"{r.key}\t{r.reason}" for r in rejected]
-    return sha256_bytes("\n".join(lines).encode())
+    lines += [f"{r.key}\t{names_only(r.reason)}" for r in rejected]
+    return sha256_bytes("\n".join(lines).encode(errors="surrogateescape"))

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from benchmark.printing import visible, visible_streams
+
 
 class RateColumn(ProgressColumn):
     """Units a second, or seconds a unit where that is more."""
@@ -41,17 +43,18 @@ def progress_bar(title: str, total: int, *, done: int = 0) -> Iterator[Tell]:
         A function that takes the number of units done so far, and a note to show beside the bar.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
-        task = bar.add_task(title, total=total, completed=done, note="")
+        task = bar.add_task(visible(title), total=total, completed=done, note="")
 
         def tell(done: float, note: str = "") -> None:
-            bar.update(task, completed=done, note=note)
+            bar.update(task, completed=done, note=visible(note))
 
-        yield tell
+        with visible_streams():  # rich has put streams of its own in their place, which obey what they are given
+            yield tell

@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -98,15 +98,33 @@ def command(argv: Sequence[str] | None = None) -> str:
 
 def portable(text: str) -> str:
     """Shorten every absolute path in `text`: relative to the working folder, else to the home folder, else its name."""
+    roots = [(root, prefix) for find, prefix in ((Path.cwd, ""), (Path.home, "~/")) if (root := _found(find))]
 
     def shorten(match: re.Match[str]) -> str:
         path = Path(match.group(0))
-        for root, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
+        for root, prefix in roots:
             if root != Path("/") and path.is_relative_to(root):
                 return prefix + path.relative_to(root).as_posix()
-        return re.split(r"[/\\]", match.group(0).rstrip("/\\"))[-1]
+        return _name(match)
 
     return _ABSOLUTE.sub(shorten, text)
+
+
+def names_only(text: str) -> str:
+    """Shorten every absolute path in `text` to its last name: the same wherever files lie and a command is started."""
+    return _ABSOLUTE.sub(_name, text)
+
+
+def _name(match: re.Match[str]) -> str:
+    return re.split(r"[/\\]", match.group(0).rstrip("/\\"))[-1]
+
+
+def _found(find: Callable[[], Path]) -> Path | None:
+    """Return a folder of this process, or None: a working folder may be deleted, and not everybody has a home."""
+    try:
+        return find()
+    except (OSError, RuntimeError):
+        return None
 
 
 def versions() -> dict[str, str | None]:

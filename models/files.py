@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
 import hashlib
@@ -25,6 +26,8 @@ ABANDONED = 86_400.0
 """Seconds after which a temporary file of another machine counts as left behind."""
 
 _PARTIAL = re.compile(r"\..+\.(?P<host>[A-Za-z0-9_-]*)-(?P<pid>\d+)\.partial")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_UNUSUAL = re.compile(r"[^\n -~]")
 _HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40]
 
 
@@ -48,6 +51,10 @@ def atomic_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
             with open(partial, "rb") as handle:
                 os.fsync(handle.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno in _FULL and error.filename in (None, str(partial), partial):
+            error.filename = str(path)  # not every writer says what it was writing
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -95,8 +102,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` atomically, as indented JSON with a final newline (NaN and infinity are refused)."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `value` to `path` atomically, as indented JSON with a final newline (NaN and infinity are refused).
+
+    What cannot be seen in a text, such as marks that turn the direction of writing, stands there as its code.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, _UNUSUAL.sub(_as_code, text) + "\n")
+
+
+def _as_code(match: re.Match[str]) -> str:
+    """Return a character as JSON writes it: as it is where it is seen, else as its code."""
+    return match[0] if match[0].isprintable() or unicodedata.category(match[0]) == "Zs" else json.dumps(match[0])[1:-1]
 
 
 def read_json(path: Path, what: str, kind: type | tuple[type, ...] = dict) -> Any:

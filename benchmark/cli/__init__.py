@@ -7,12 +7,14 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from benchmark import __version__
 from benchmark.children import keep_children_from_here
+from benchmark.cli import endings
+from benchmark.printing import visible_streams
 from models.errors import UserError
 
 COMMANDS = {
@@ -37,6 +39,10 @@ COMMANDS = {
 """Name of each command: the module that holds its `command`, and its line in the help."""
 HEAVY = ("train", "restore", "eval", "sweep-nfe", "robustness", "speed")
 """Commands that run networks, for which the process is tuned."""
+ROOM = dict.fromkeys(("build-dataset", "verify", "caption", "check-captions", "export", "push"), 1000) | {
+    "leaderboard": 200
+}
+"""Megabytes of addresses (`ulimit -v`) without which libraries of a command end the process in words of their own."""
 
 
 HELP = """Build the mixed-degradation dataset, caption it, train, evaluate, and generate leaderboards.
@@ -59,8 +65,11 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        if cmd_name in HEAVY and command.callback is not None and not hasattr(command.callback, "__wrapped__"):
-            command.callback = _tuned(command.callback)
+        if command.callback is not None and not hasattr(command.callback, "__wrapped__"):
+            if cmd_name in HEAVY:
+                command.callback = _tuned(command.callback)
+            elif cmd_name in ROOM:
+                command.callback = _with_room(command.callback, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -92,30 +101,67 @@ def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+# Colour is never asked for: with `color`, click leaves texts as they are, and `benchmark.printing` shows all they hold.
+def _with_room(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Refuse to run a command where its libraries could not be loaded."""
+
+    @functools.wraps(callback)
+    def run(*arguments: Any, **options: Any) -> Any:
+        endings.check_room(name, ROOM[name])
+        return callback(*arguments, **options)
+
+    return run
+
+
+@click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:
     """Hold the commands; its help is `HELP`."""
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
-    """Run `bench`; a user's mistake ends with one sentence on stderr and exit status 2."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `bench`; a user's mistake ends with one sentence on stderr and exit status 2.
+
+    An interrupted command ends with 130 or 143, one whose output nobody reads with 141.
+    """
     if arguments is not None:
         sys.argv = ["bench", *arguments]  # what results record as the command that made them
     else:
         keep_children_from_here()
+        endings.open_streams()
+        endings.quiet_threads()
     # Two processes whose OpenMP threads spin while they wait slow each other down twentyfold; sleeping ones do not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with visible_streams(), endings.signals(process=arguments is None):
+        sys.exit(endings.flush(_status(arguments)))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    """Run `bench` and return its exit status, once how it ended is told."""
     try:
-        return bench.main(args=None if arguments is None else list(arguments), prog_name="bench")
-    except UserError as error:
-        click.echo(f"bench: {error}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(141)
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        click.echo(
-            f"bench: {error.strerror or error}{where}: check the disk and permissions, then run it again", err=True
-        )
-        sys.exit(2)
+        try:
+            if any("\0" in argument for argument in arguments or ()):
+                raise UserError("an argument holds a NUL character: remove it")
+            if arguments is None and "_BENCH_COMPLETE" in os.environ:  # a shell asks what could follow
+                return bench.main(prog_name="bench", standalone_mode=False) or 0
+            # Not through `main` of click, which ends a closed pipe and an interrupt with a status of its own.
+            with bench.make_context("bench", list(sys.argv[1:] if arguments is None else arguments)) as context:
+                bench.invoke(context)
+            return 0
+        except click.exceptions.Exit as stop:
+            return stop.exit_code
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except SystemExit as stop:
+            return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        finally:
+            endings.stop_workers()
+    except BaseException as error:
+        ending = endings.ending_of(error)
+        if ending is not None:
+            return endings.tell(*ending)
+        if arguments is not None:
+            raise
+        endings.tell_fault(error)
+        return 1

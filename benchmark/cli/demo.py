@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -39,12 +40,12 @@ def command(out: Path) -> None:
         ["leaderboard", "--leaderboards", str(boards)],
     ]
     for number, stage in enumerate(stages, start=1):
-        click.secho(f"[{number}/{len(stages)}] bench {' '.join(stage)}", bold=True)
+        click.echo(f"[{number}/{len(stages)}] bench {shlex.join(stage)}")
         try:
             main(stage)
         except SystemExit as stop:
             if stop.code:
-                raise click.exceptions.Exit(int(stop.code)) from None
+                raise click.exceptions.Exit(int(stop.code)) from None  # it has told why
     gallery = write_pages(out, data=data, boards=boards, images=images)
     click.echo((boards / "table-3.md").read_text(encoding="utf-8"))
     click.echo((boards / "table-classification.md").read_text(encoding="utf-8"))

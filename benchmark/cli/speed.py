@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli.groups import WholeHelpGroup
 from benchmark.cli.speed_networks import command as networks
 from benchmark.speed import MEASUREMENTS
 
 
 @click.group(
     name="speed",
+    cls=WholeHelpGroup,
     epilog="""\b
 Examples:
   bench speed build
@@ -22,15 +24,17 @@ Examples:
 def command() -> None:
     """Measure how fast something is on this machine.
 
-    `networks` measures time and memory of every network. All others measure a ratio to the plain way of doing the same
-    work, in one run.
+    The command networks measures time and memory of every network. All others measure a ratio to the plain way of
+    doing the same work, in one run.
     """
 
 
 def _ratio(what: str) -> click.Command:
     """Return the command of a measurement that takes no options of its own."""
 
-    @click.command(name=what, help=f"Measure `{what}` as a ratio to the plain way of doing the same work, in one run.")
+    @click.command(
+        name=what, help=f"Measure bench {what} as a ratio to the plain way of doing the same work, in one run."
+    )
     @click.option(
         "--json", "json_file", type=click.Path(path_type=Path), help="Also write the measurement to this file."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli.groups import WholeHelpGroup
 from benchmark.cli.weights_get import get_command, list_command
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ MEGABYTE = 1_000_000
 
 @click.group(
     name="weights",
+    cls=WholeHelpGroup,
     epilog="""\b
 Examples:
   bench weights list

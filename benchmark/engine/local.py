@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from ctypes import c_int64
+from multiprocessing import connection
+from types import FrameType
 from typing import Any, TypeVar
 
 from models.errors import UserError
@@ -18,7 +21,12 @@ from models.errors import UserError
 J = TypeVar("J")
 R = TypeVar("R")
 
+GRACE = 0.7
+"""Seconds in which workers that are told to stop may put away what they were writing."""
+
 _counter: Any = None
+_pools: set[ProcessPoolExecutor] = set()
+_working = False
 
 
 class _PlainCounter:
@@ -40,6 +48,7 @@ def advance(steps: int = 1) -> None:
 def _start_worker(counter: Any, parent: int) -> None:
     global _counter  # noqa: PLW0603 - a process pool has no other place for per-process state
     _counter = counter
+    signal.signal(signal.SIGTERM, _stop_working)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     try:
@@ -49,6 +58,59 @@ def _start_worker(counter: Any, parent: int) -> None:
     except ImportError:
         pass
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
+
+
+class _Stopped(BaseException):
+    """A worker is told to stop; what it was writing is put away on the way out."""
+
+
+def _stop_working(number: int, frame: FrameType | None) -> None:
+    if not _working:
+        os._exit(128 + number)
+    raise _Stopped
+
+
+def _work(function: Callable[[J], R], job: J) -> R:
+    """Do a job in a worker, which ends in the middle of it when it is told to stop."""
+    global _working  # noqa: PLW0603 - see _start_worker
+    _working = True
+    try:
+        return function(job)
+    except _Stopped:
+        os._exit(128 + signal.SIGTERM)
+    finally:
+        _working = False
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait while the block runs. Processes started by it never see it: they are stopped by this one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stop_pools() -> None:
+    """Stop all worker processes at once: what they were doing is done again by the next run."""
+    for pool in list(_pools):
+        _stop(pool)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End a pool whose jobs are of no use any more, its processes first told to, then made to."""
+    _pools.discard(pool)
+    alive = {worker.sentinel: worker for worker in (pool._processes or {}).values()}  # no public way before Python 3.14
+    for worker in alive.values():
+        worker.terminate()
+    until = time.monotonic() + GRACE
+    while alive and (left := until - time.monotonic()) > 0:
+        for sentinel in connection.wait(list(alive), left):
+            del alive[sentinel]  # pyright: ignore[reportArgumentType]
+    for worker in alive.values():
+        worker.kill()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _leave_with_parent(parent: int) -> None:
@@ -97,17 +159,28 @@ def run_locally(
     pool = ProcessPoolExecutor(
         min(workers, max(len(jobs), 1)), mp_context=context, initializer=_start_worker, initargs=(counter, os.getpid())
     )
+    _pools.add(pool)
+    abandoned = True
     try:
-        waiting: set[Future[R]] = {pool.submit(function, job) for job in jobs}
+        with _interrupts_held():
+            waiting: set[Future[R]] = {pool.submit(_work, function, job) for job in jobs}
         while waiting:
             done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             progress(counter.value)
             for future in done:
                 yield future.result()
+        abandoned = False
     except BrokenProcessPool:
+        abandoned = False
         raise UserError(
             "a worker process was killed, perhaps for want of memory: run the same command again (it continues), "
             f"with fewer than {workers} --workers"
         ) from None
+    except Exception:
+        abandoned = False
+        raise
     finally:
+        if abandoned:  # by an interrupt, or because nobody wants the results any more
+            _stop(pool)
+        _pools.discard(pool)
         pool.shutdown(wait=True, cancel_futures=True)

@@ -20,6 +20,7 @@ from benchmark.publish.recipe import command, recipe_file
 from benchmark.publish.terms import licence, source_names, title
 from benchmark.schema import RECORDS
 from benchmark.sources import SOURCES
+from models.markdown import block, cell, code, escape
 
 LISTED = 200
 """Quarantined pairs that the card lists; the manifest holds all."""
@@ -35,11 +36,11 @@ def render_card(manifest: dict[str, Any], folder: Path, captions: Iterable[Capti
     """
     captions = list(captions)
     names = source_names(manifest)
-    top = yaml.safe_dump(header(manifest, folder, captions), sort_keys=False, allow_unicode=True, width=120)
+    top = yaml.safe_dump(header(manifest, folder, captions), sort_keys=False, width=120)
     pairs = ", ".join(f"{split['rows']:,} for {name}ing" for name, split in manifest["splits"].items())
     parts = [
         f"# {PRETTY_NAME}",
-        f"Pairs of a degraded and a clean image: {pairs}. Digest of the data: `{manifest['digest']}`.",
+        f"Pairs of a degraded and a clean image: {pairs}. Digest of the data: {code(str(manifest['digest']))}.",
         *("## Load it", _load(captions)),
         *("## A row", _table(("column", "meaning"), [(f"`{name}`", COLUMNS[name]) for name in RECORDS.names])),
         *_captions(captions),
@@ -49,7 +50,7 @@ def render_card(manifest: dict[str, Any], folder: Path, captions: Iterable[Capti
         *("## How it was built", _built(manifest)),
         *_quarantine(manifest["quarantine"]),
         *_issues(names),
-        *("## Citation", "```bibtex\n" + "\n\n".join(bibliography(names)) + "\n```"),
+        *("## Citation", block("\n\n".join(bibliography(names)), "bibtex")),
     ]
     return f"---\n{top}---\n\n" + "\n\n".join(parts) + "\n"
 
@@ -69,11 +70,11 @@ def _captions(captions: Sequence[CaptionSet]) -> list[str]:
     if not captions:
         return []
     rows = [
-        (f"`{made.config}`", made.captioner, split, f"{made.rows[split]:,}", f"`{path}`")
+        (code(made.config), escape(made.captioner), split, f"{made.rows[split]:,}", code(path))
         for made in captions
         for split, path in made.files.items()
     ]
-    columns = [(f"`{name}`", COLUMNS.get(name, "")) for name in captions[0].schema.names]
+    columns = [(code(name), COLUMNS.get(name, "")) for name in captions[0].schema.names]
     return [
         "## Captions",
         _table(("configuration", "captioner", "split", "rows", "file"), rows),
@@ -83,7 +84,14 @@ def _captions(captions: Sequence[CaptionSet]) -> list[str]:
 
 def _table_1(manifest: dict[str, Any]) -> str:
     rows = [
-        (r.degradation, r.source, f"{r.train:,}", f"{r.train_expected:,}", f"{r.test:,}", f"{r.test_expected:,}")
+        (
+            escape(r.degradation),
+            r.source,
+            f"{r.train:,}",
+            f"{r.train_expected:,}",
+            f"{r.test:,}",
+            f"{r.test_expected:,}",
+        )
         for r in compare(manifest["splits"])
     ]
     heads = ("degradation", "source in the paper", "train", "train in the paper", "test", "test in the paper")
@@ -99,14 +107,18 @@ def _by_source(manifest: dict[str, Any]) -> str:
         for word in counts
     }
     rows = [
-        (title(name), word, *(f"{split['by_source'].get(name, {}).get(word, 0):,}" for split in splits.values()))
+        (
+            _title(name),
+            escape(word),
+            *(f"{split['by_source'].get(name, {}).get(word, 0):,}" for split in splits.values()),
+        )
         for name, word in found
     ]
     return _table(("source", "degradation", *splits), rows, right=len(splits))
 
 
 def _source(name: str) -> str:
-    line = f"- **{title(name)}** (`{name}`): {cite(name)}. Licence: {licence(name)}."
+    line = f"- **{_title(name)}** ({code(name)}): {_cited(name)}. Licence: {licence(name)}."
     if name not in SOURCES:
         return line
     card = SOURCES[name]
@@ -116,21 +128,30 @@ def _source(name: str) -> str:
     return line + (f" Published archives: {', '.join(digests)}." if digests else "")
 
 
+def _title(name: str) -> str:
+    """Return how prose calls a source: our own words as they are, any other name escaped."""
+    return title(name) if name in SOURCES else escape(name)
+
+
+def _cited(name: str) -> str:
+    return cite(name) if name in SOURCES else escape(name)
+
+
 def _built(manifest: dict[str, Any]) -> str:
-    text = (
-        f"By daclip-bench {manifest['tool']}, schema {manifest['schema']}:\n\n```sh\n{command(manifest['recipe'])}\n```"
-    )
+    tool, schema = (escape(str(manifest[name])) for name in ("tool", "schema"))
+    text = f"By daclip-bench {tool}, schema {schema}:\n\n{block(command(manifest['recipe']), 'sh')}"
     recipe = recipe_file(manifest["recipe"])
-    return text + (f"\n\nThe sources that were read, as a recipe file:\n\n```yaml\n{recipe}```" if recipe else "")
+    told = "The sources that were read, as a recipe file:"
+    return text + (f"\n\n{told}\n\n{block(recipe, 'yaml')}" if recipe else "")
 
 
 def _quarantine(left_out: Sequence[dict[str, str]]) -> list[str]:
     if not left_out:
         return []
-    lines = [f"- `{entry['key']}`: {entry['reason']}" for entry in left_out[:LISTED]]
+    lines = [f"- {code(entry['key'])}: {escape(entry['reason'])}" for entry in left_out[:LISTED]]
     if len(left_out) > LISTED:
         reasons = Counter(entry["reason"] for entry in left_out[LISTED:]).most_common(5)
-        told = "; ".join(f"{count:,} x {reason}" for reason, count in reasons)
+        told = "; ".join(f"{count:,} x {escape(reason)}" for reason, count in reasons)
         lines.append(f"- and {len(left_out) - LISTED:,} more, listed in `manifest.json` (most often: {told})")
     return ["## Left out", f"{len(left_out):,} files or pairs could not be used:", "\n".join(lines)]
 
@@ -144,4 +165,4 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 
     """Return a Markdown table whose last `right` columns are aligned to the right."""
     rule = ["---"] * (len(heads) - right) + ["---:"] * right
     cells = [heads, rule, *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+    return "\n".join("| " + " | ".join(cell(text) for text in row) + " |" for row in cells)

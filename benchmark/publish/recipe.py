@@ -35,4 +35,4 @@ def recipe_file(recipe: dict[str, Any]) -> str:
         name = told.pop("name")
         embedded = name in SOURCES and SOURCES[name].embedded
         entries.append({"name": name, **({} if embedded else {"path": "PATH"}), **told})
-    return yaml.safe_dump({"sources": entries}, sort_keys=False, allow_unicode=True) if entries else ""
+    return yaml.safe_dump({"sources": entries}, sort_keys=False) if entries else ""

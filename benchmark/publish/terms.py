@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmark.sources import SOURCES
 from models.errors import UserError
+from models.markdown import code, escape
 
 PERMISSIVE_FIRST = (
     "cc0-1.0",
@@ -40,6 +41,10 @@ def source_names(manifest: dict[str, Any]) -> list[str]:
 def title(name: str) -> str:
     """Return how prose calls a source."""
     return SOURCES[name].title if name in SOURCES else name
+
+
+def _shown(name: str) -> str:
+    return title(name) if name in SOURCES else escape(name)
 
 
 def licence(name: str) -> str:
@@ -85,8 +90,8 @@ def render_terms(manifest: dict[str, Any]) -> str:
     """Return `LICENSE.md`: the terms of every source, and the credits of embedded photos."""
     names = source_names(manifest)
     lines = ["# Terms", "", "Each image keeps the terms of the source that it comes from:", ""]
-    lines += [f"- **{title(name)}** (`{name}`): {licence(name)}" for name in names]
-    if held := [title(name) for name in held_back(manifest)]:
+    lines += [f"- **{_shown(name)}** ({code(name)}): {licence(name)}" for name in names]
+    if held := [_shown(name) for name in held_back(manifest)]:
         lines += ["", f"Not to be published again without the owners' consent: {', '.join(held)}."]
     if "demo" in names:
         lines += ["", "## Embedded photos", "", *_photos()]

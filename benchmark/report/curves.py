@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from benchmark.report.figure import new_figure, plain_text
 from benchmark.runs import RunFacts
 
 LABELS = {"loss": "loss (mean since the last log line)", "lr": "learning rate"}
@@ -21,11 +22,12 @@ def curves_figure(runs: Sequence[RunFacts], value: str, *, labels: Sequence[str]
     Returns:
         A PNG file; the same numbers always give the same bytes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with plain_text():
+        return _draw(runs, value, labels)
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+
+def _draw(runs: Sequence[RunFacts], value: str, labels: Sequence[str]) -> bytes:
+    figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
     for run, label in zip(runs, labels, strict=True):
         steps, numbers = run.series(value)

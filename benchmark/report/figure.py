@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,22 @@ class Drawing:
     def png(self) -> bytes:
         """Draw it; the same numbers give the same bytes on one machine."""
         buffer = io.BytesIO()
-        self.draw().savefig(buffer, format="png", dpi=120, metadata={"Software": None, KEY: self.digest})
+        with plain_text():
+            self.draw().savefig(buffer, format="png", dpi=120, metadata={"Software": None, KEY: self.digest})
         return buffer.getvalue()
 
     def is_drawn(self, path: Path) -> bool:
         """Say whether a file is this figure: a whole PNG that carries the digest of the same numbers."""
         return path.is_file() and text_of(path.read_bytes(), KEY) == self.digest
+
+
+@contextmanager
+def plain_text() -> Iterator[None]:
+    """Draw texts as they are: between dollar signs matplotlib would read formulas, and refuse those that are none."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}):
+        yield
 
 
 def text_of(png: bytes, key: str) -> str | None:

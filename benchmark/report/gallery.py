@@ -15,6 +15,7 @@ from benchmark.tables.view import Section
 from models.errors import UserError
 from models.files import write_text
 from models.images import encode_png
+from models.markdown import shown
 from models.vocabulary import check_word, in_order, label
 
 
@@ -94,22 +95,28 @@ def render_gallery(
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         keep_trailing_newline=True,
     )
     items = list(items)
     order = in_order(item.degradation for item in items)
     ordered = sorted(items, key=lambda item: (order.index(item.degradation), item.key))
-    shown = [_item(item) for item in ordered]
+    prepared = [_item(item) for item in ordered]
     words = dict.fromkeys(item.degradation for item in ordered)
     methods = dict.fromkeys(name for item in ordered for name in item.restored)
     return environment.get_template("gallery.html.j2").render(
         title=title,
         intro=intro,
         summary=summary,
-        items=shown,
+        items=prepared,
         types=[(word, label(word), sum(item.degradation == word for item in ordered)) for word in words],
         methods=list(methods),
     )
+
+
+def _visible(value: Any) -> Any:
+    """Return a value as the page shows it: what is not seen in a text is shown as its code."""
+    return "\n".join(shown(line) for line in value.split("\n")) if isinstance(value, str) else value
 
 
 def _item(item: GalleryItem) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from benchmark.tables import PAGES, TABLES, TableCard
 from benchmark.tables.restoration import belongs
 from benchmark.tables.restoration import build as restoration
 from benchmark.tables.view import Records, Section
-from models.markdown import code, escape, table
+from models.markdown import code, escape, link, table
 
 READING = """\
 - **Published** rows are the numbers printed in a paper, with their citation. Where we know how a cell was computed, \
@@ -66,19 +66,18 @@ def index_page(
         ADDING,
     ]
     if boards:
-        lines = [f"- [{escape(board.title)}](robustness/{board.name}.md): {escape(board.about)}" for board in boards]
+        lines = [f"- {link(board.title, f'robustness/{board.name}.md')}: {escape(board.about)}" for board in boards]
         blocks += ["## Robustness", "\n".join(lines)]
     if sweeps:
-        lines = [
-            f"- [{escape(found['title'])} on {escape(found['test_set']['name'])}](nfe/{name}.md)"
-            for name, found in ((name, sweep["identity"]) for name, sweep in sweeps.items())
-        ]
+        told = [(name, sweep["identity"]) for name, sweep in sweeps.items()]
+        lines = [f"- {link(_sweep_title(found), f'nfe/{name}.md')}" for name, found in told]
         blocks += ["## Quality against network calls", "\n".join(lines)]
     if speed:
-        lines = [
-            f"- [{name.rpartition('/')[2].removesuffix('.md')}]({name}), by `bench speed networks`" for name in speed
+        names = [(name.rpartition("/")[2].removesuffix(".md"), name) for name in speed]
+        blocks += [
+            "## Speed and memory of the networks",
+            "\n".join(f"- {link(*name)}, by `bench speed networks`" for name in names),
         ]
-        blocks += ["## Speed and memory of the networks", "\n".join(lines)]
     if others := [result for result in records.results if not _shown(result)]:
         blocks += ["## Results that no table shows", "\n".join(_line(result) for result in others)]
     return page("Leaderboards", blocks)
@@ -104,6 +103,10 @@ def _tables(sections: Mapping[str, Sequence[Section]]) -> str:
     )
 
 
+def _sweep_title(identity: Mapping[str, Any]) -> str:
+    return f"{identity['title']} on {identity['test_set']['name']}"
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -113,8 +116,8 @@ def _shown(result: Result) -> bool:
 
 
 def _line(result: Result) -> str:
-    scores = ", ".join(f"{name} {score.number:.4g}" for name, score in result.metrics.items())
+    scores = ", ".join(f"{escape(name)} {score.number:.4g}" for name, score in result.metrics.items())
     return (
         f"- {escape(result.method.title)} on {escape(result.test_set.title)} (n = {result.n}, "
-        f"digest `{result.test_set.digest[:12]}`, protocol `{result.protocol}`): {scores}"
+        f"digest {code(result.test_set.digest[:12])}, protocol {code(str(result.protocol))}): {scores}"
     )

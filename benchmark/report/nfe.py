@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.metrics import METRICS
+from benchmark.report.figure import plain_text
 from benchmark.report.markdown import cell_text
 from benchmark.tables.view import Cell, embolden, head, number
 from models.diffusion.samplers import SAMPLERS
-from models.markdown import escape, table
+from models.markdown import code, escape, table
 
 MARKERS = "osD^v<>"
 
@@ -29,10 +30,11 @@ def nfe_markdown(sweep: Mapping[str, Any]) -> str:
     calls = sorted({cell["nfe"] for cell in cells})
     blocks = [
         f"# {escape(identity['title'])}: quality against network calls",
-        f"Test set `{identity['test_set']['name']}`, {images} images, digest `{identity['test_set']['digest'][:12]}`; "
-        f"protocol `{identity['protocol']}`; weights `{identity['weights_sha256'][:12]}`; seed {identity['seed']}. "
+        f"Test set {code(identity['test_set']['name'])}, {_told(images)} images, digest "
+        f"{code(identity['test_set']['digest'][:12])}; protocol {code(str(identity['protocol']))}; weights "
+        f"{code(identity['weights_sha256'][:12])}; seed {_told(identity['seed'])}. "
         "Numbers are means over the types; bold is the best of a column. The published way is posterior sampling with "
-        f"{identity['sde']['steps']} calls.",
+        f"{_told(identity['sde']['steps'])} calls.",
     ]
     for metric in [name for name in METRICS if name in cells[0]["metrics"]]:
         style = METRICS[metric]
@@ -47,9 +49,13 @@ def nfe_markdown(sweep: Mapping[str, Any]) -> str:
         ]
         rows = [[f"`{name}`", *(cell_text(column[i]) for column in columns)] for i, name in enumerate(names)]
         numeric = [False, *[True] * len(calls)]
-        blocks += [f"## {head(style)}", table(["Sampler", *(f"{nfe}" for nfe in calls)], rows, numeric=numeric)]
+        blocks += [f"## {head(style)}", table(["Sampler", *(_told(nfe) for nfe in calls)], rows, numeric=numeric)]
         blocks += _against_reference(sweep, metric)
     return "\n\n".join(blocks) + "\n"
+
+
+def _told(value: object) -> str:
+    return escape(str(value))
 
 
 def _against_reference(sweep: Mapping[str, Any], metric: str) -> list[str]:
@@ -64,7 +70,7 @@ def _against_reference(sweep: Mapping[str, Any], metric: str) -> list[str]:
         best = (max if style.higher_is_better else min)(rivals, key=lambda cell: cell["metrics"][metric])
         gap = best["metrics"][metric] - usual
         lines.append(
-            f"- {nfe} calls: best `{best['sampler']}`, {gap:+.{style.decimals}f} against the published way "
+            f"- {_told(nfe)} calls: best {code(best['sampler'])}, {gap:+.{style.decimals}f} against the published way "
             f"({number(usual, digits=style.decimals)})"
         )
     return ["\n".join(lines)]
@@ -76,6 +82,11 @@ def nfe_figure(sweep: Mapping[str, Any]) -> bytes:
     Returns:
         A PNG file; the same sweep always gives the same bytes.
     """
+    with plain_text():
+        return _draw(sweep)
+
+
+def _draw(sweep: Mapping[str, Any]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -13,7 +13,7 @@ from benchmark.robustness_results import KIND_TITLES, RobustnessResult
 from benchmark.tables.protocol_words import column_line
 from benchmark.tables.view import ABSENT, Cell, Section, birth_line, embolden, head, number
 from models.files import sha256_json
-from models.markdown import escape
+from models.markdown import code, escape
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Board:
         blocks = [
             "[All tables](../README.md). Clean images were degraded from weak (level 1) to strong (level 5), restored "
             "and compared with the clean ones.",
-            f"Clean images `{first.test_set.name}`, {first.test_set.n}, digest `{first.test_set.digest[:12]}`; seed of "
-            f"the degradations {first.degradation_seed}. {column_line(first.protocol, self.metrics)}",
+            f"Clean images {code(first.test_set.name)}, {first.test_set.n}, digest {code(first.test_set.digest[:12])}; "
+            f"seed of the degradations {first.degradation_seed}. {column_line(first.protocol, self.metrics)}",
         ]
         absent = {name: cause for r in self.results for name, cause in r.missing.items() if name not in self.metrics}
         blocks += [f"- {METRICS[name].label} is missing: {escape(cause)}" for name, cause in absent.items()]
         for metric in self.metrics:
             blocks += [section_text(section) for section in metric_sections(self, metric)]
-        return page(f"Robustness: {first.test_set.title}", [*blocks, section_text(_specs(self))])
+        return page(f"Robustness: {escape(first.test_set.title)}", [*blocks, section_text(_specs(self))])
 
     def drawings(self) -> dict[str, Drawing]:
         """Return a figure for each metric, by name of its file."""

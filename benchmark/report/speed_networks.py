@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.report.markdown import page
 from benchmark.speed.measurements import read_measurements
 from benchmark.tables.view import ABSENT, number
+from models.errors import UserError
 from models.markdown import code, escape, table
 
 FILES, PAGES = "speed/networks*.json", "speed/networks*.md"
@@ -18,11 +19,23 @@ Entry = Mapping[str, Any]
 
 
 def speed_pages(leaderboards: Path) -> dict[str, str]:
-    """Return a page for each file of measurements, `{path below the folder: text}`."""
-    return {
-        file.with_suffix(".md").relative_to(leaderboards).as_posix(): networks_markdown(read_measurements(file))
-        for file in sorted(leaderboards.glob(FILES))
-    }
+    """Return a page for each file of measurements, `{path below the folder: text}`.
+
+    Raises:
+        UserError: A file holds something else.
+    """
+    pages = {}
+    for file in sorted(leaderboards.glob(FILES)):
+        found = read_measurements(file)
+        try:
+            text = networks_markdown(found)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            raise UserError(
+                f"{file} is not what bench speed networks --json writes ({type(error).__name__}: {error}): "
+                "measure again, or remove it"
+            ) from None
+        pages[file.with_suffix(".md").relative_to(leaderboards).as_posix()] = text
+    return pages
 
 
 def networks_markdown(found: Mapping[str, Any]) -> str:
@@ -54,10 +67,10 @@ def _intro(machine: Mapping[str, Any], entries: Mapping[str, Entry]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     loads = [row["load"] for row in rows]
     blocks = [
-        f"{escape(machine['hardware'])}, {machine['threads']} threads; device {machine['device']}, "
-        f"{machine['precision']}; {versions}. Random weights of the published architecture, one image at a time, each "
-        "measurement in a fresh process: the median of up to 5 runs, of one where that took 10 seconds. Reading and "
-        "writing files is left out, DA-CLIP's embeddings are not.",
+        f"{escape(machine['hardware'])}, {machine['threads']:d} threads; device {escape(machine['device'])}, "
+        f"{escape(machine['precision'])}; {escape(versions)}. Random weights of the published architecture, one "
+        "image at a time, each measurement in a fresh process: the median of up to 5 runs, of one where that took 10 "
+        "seconds. Reading and writing files is left out, DA-CLIP's embeddings are not.",
         "Memory is the peak of the whole process, which holds "
         f"{min(row['held_memory_bytes'] for row in rows) / 1e6:.0f} MB before it sees an image"
         if machine["device"] == "cpu"
@@ -83,19 +96,20 @@ def _intro(machine: Mapping[str, Any], entries: Mapping[str, Entry]) -> str:
 
 def _flops_size(entries: Mapping[str, Entry]) -> str:
     sizes = {entry["flops_size"] for entry in entries.values() if entry.get("flops_size")}
-    return ", ".join(sorted(sizes)) or ABSENT
+    return escape(", ".join(sorted(sizes))) or ABSENT
 
 
 def _table(entries: Mapping[str, Entry], sizes: Sequence[str], *, steps: bool) -> str:
     heads = ["Network", "Parameters (M)", *(["NFE"] if steps else []), "Operations (G)"]
     tiled = {size for entry in entries.values() for size, row in entry["sizes"].items() if row["tile"]}
     for size in sizes:
-        heads += [*([f"{size}: step (ms)"] if steps else []), f"{size}: image (ms)", "processor (ms)", "memory (MB)"]
+        told = escape(size)
+        heads += [*([f"{told}: step (ms)"] if steps else []), f"{told}: image (ms)", "processor (ms)", "memory (MB)"]
         heads += ["tiles"] if size in tiled else []
     rows = []
     for name, entry in entries.items():
         cells = [code(name), _or_absent(entry["parameters"] / 1e6, digits=2)]
-        cells += [str(entry["nfe"])] if steps else []
+        cells += [f"{entry['nfe']:d}"] if steps else []
         cells.append(number(None if entry["flops"] is None else entry["flops"] / 1e9, digits=1))
         for size in sizes:
             cells += _cells(entry["sizes"].get(size), steps=steps, tiles=size in tiled)
@@ -120,8 +134,8 @@ def _tiles(row: Mapping[str, Any]) -> str:
     """Return how many tiles of which size there were, and of how many the time follows."""
     if not row["tile"]:
         return ABSENT
-    run = f" ({row['tiles_done']} run)" if "tiles_done" in row else ""
-    return f"{row['tiles']} of {row['tile']}{run}"
+    run = f" ({row['tiles_done']:d} run)" if "tiles_done" in row else ""
+    return f"{row['tiles']:d} of {escape(str(row['tile']))}{run}"
 
 
 def _too_much(row: Mapping[str, Any]) -> bool:
@@ -154,7 +168,9 @@ def _notes(entries: Mapping[str, Entry]) -> list[str]:
 
 def _refused(refused: Mapping[str, Mapping[str, str]]) -> list[str]:
     return [
-        f"- {code(name)} at {size}: {escape(why)}." for name, sizes in refused.items() for size, why in sizes.items()
+        f"- {code(name)} at {escape(size)}: {escape(why)}."
+        for name, sizes in refused.items()
+        for size, why in sizes.items()
     ]
 
 
@@ -166,7 +182,7 @@ def _births(entries: Mapping[str, Entry]) -> list[str]:
             key = (row["command"], row["commit"] or "no commit", row["date"])
             found[key] = found.get(key, 0) + 1
     return [
-        f"- {code(command)}: {count} row{'s' if count != 1 else ''} ({escape(commit)}, {date})"
+        f"- {code(command)}: {count} row{'s' if count != 1 else ''} ({escape(commit)}, {escape(date)})"
         for (command, commit, date), count in found.items()
     ]
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmark.counts import compare, compare_sources
+from benchmark.printing import visible
 from benchmark.sources import SOURCES
 from models.vocabulary import SPLITS
 
@@ -33,7 +35,7 @@ def print_counts(manifest: dict[str, Any], *, whole: bool = False) -> None:
             mark = f"[bold red]DIFFERS: {train:+,} train, {test:+,} test"
         numbers = (row.train, row.train_expected, row.test, row.test_expected)
         table.add_row(
-            row.degradation,
+            _text(row.degradation),
             row.source,
             *(f"{n:,}" for n in numbers),
             mark,
@@ -62,7 +64,7 @@ def print_source_counts(manifest: dict[str, Any]) -> None:
         source, word, split = key
         have, want = found.get(key, 0), expected.get(key)
         mark = "" if want is None else "as published" if have == want else f"[bold red]DIFFERS: {have - want:+,}"
-        table.add_row(source, split, word, f"{have:,}", "-" if want is None else f"{want:,}", mark)
+        table.add_row(_text(source), split, _text(word), f"{have:,}", "-" if want is None else f"{want:,}", mark)
     _console().print(table)
 
 
@@ -70,13 +72,18 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
     """Print a table of words, the first column to the left and the others to the right."""
     table = Table()
     for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left")
+        table.add_column(_text(name), justify="right" if number else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_text(cell) for cell in row))
     console = _console()
     # As the table's own title it would be wrapped to the width of the table.
-    console.print(title, style="italic", markup=False, highlight=False)
+    console.print(_text(title), style="italic", markup=False, highlight=False)
     console.print(table)
+
+
+def _text(text: str) -> Text:
+    """Return a text that stands for itself: brackets are no markup, and what is not seen is shown as its code."""
+    return Text(visible(text))
 
 
 def _console() -> Console:

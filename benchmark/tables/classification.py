@@ -10,6 +10,7 @@ from benchmark.classification_results import ClassificationResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, number, one_origin
+from models.markdown import code
 from models.vocabulary import in_order, label
 
 
@@ -57,8 +58,9 @@ def _accuracies(results: Sequence[ClassificationResult]) -> Section:
             (Cell(text=r.method.title), *[c[i] for c in columns], Cell(text=str(r.n))) for i, r in enumerate(results)
         ),
         intro=(
-            f"Accuracy in per cent; chance is {100 * first.chance:.1f}. Test set `{first.test_set.name}`, "
-            f"{first.test_set.n} images, digest `{first.test_set.digest[:12]}`. The mean is unweighted over the types.",
+            f"Accuracy in per cent; chance is {100 * first.chance:.1f}. Test set {code(first.test_set.name)}, "
+            f"{first.test_set.n} images, digest {code(first.test_set.digest[:12])}. The mean is unweighted over the "
+            "types.",
         ),
         remarks=tuple(f"{r.method.title}: {r.method.note}" for r in results if r.method.note),
         births=tuple(birth_line(r) for r in results),

@@ -8,6 +8,7 @@ from benchmark.counts_results import CountsResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedCounts, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, short_commit
+from models.markdown import code
 from models.vocabulary import LABELS, SPLITS, in_order, label
 
 
@@ -45,7 +46,7 @@ def _measured(result: CountsResult) -> Section:
         headers=tuple(Cell(text=head) for head in ("Type", "Word", "Train", "Test")),
         numeric=(False, False, True, True),
         rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
-        intro=(f"Dataset `{result.dataset.name}`, digest `{result.dataset.digest[:12]}`.",),
+        intro=(f"Dataset {code(result.dataset.name)}, digest {code(result.dataset.digest[:12])}.",),
         births=(
             (result.dataset.name, result.command, f"{short_commit(result.commit)}, tool {result.tool}, {result.date}"),
         ),

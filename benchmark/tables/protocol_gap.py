@@ -11,6 +11,7 @@ from benchmark.protocols import PROTOCOLS
 from benchmark.results import Result
 from benchmark.tables.protocol_words import metric_words
 from benchmark.tables.view import Cell, Records, Section, birth_line, embolden, head, number
+from models.markdown import code
 
 Scores = Mapping[str, Mapping[str, Result]]
 """Results by method, then by protocol with its version."""
@@ -46,7 +47,7 @@ def _test_set(methods: Scores) -> list[Section]:
         numeric=(),
         rows=(),
         intro=(
-            f"Test set `{first.test_set.name}`, digest `{first.test_set.digest[:12]}`. Every row is one set of "
+            f"Test set {code(first.test_set.name)}, digest {code(first.test_set.digest[:12])}. Every row is one set of "
             "restored images; the head of a column is its protocol. The gap is the largest number of a row minus the "
             "smallest.",
         ),

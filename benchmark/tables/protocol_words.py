@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchmark.metrics import METRICS
 from benchmark.protocols import PROTOCOLS, Protocol
 from benchmark.scores import ProtocolId
+from models.markdown import code
 
 CHANNELS = {"rgb": "RGB", "y": "brightness Y (BT.601)"}
 WINDOWS = {
@@ -27,7 +28,7 @@ def column_line(protocol: ProtocolId, metrics: Sequence[str]) -> str:
     parts = []
     for name in metrics:
         words = metric_words(known, name) if known is not None and known.version == protocol.version else ""
-        parts.append(f"{METRICS[name].label} `{protocol}`{f' ({words})' if words else ''}")
+        parts.append(f"{METRICS[name].label} {code(str(protocol))}{f' ({words})' if words else ''}")
     return f"Protocol of each column: {'; '.join(parts)}."
 
 

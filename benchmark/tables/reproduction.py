@@ -12,6 +12,7 @@ from benchmark.tables.protocol_words import metric_words
 from benchmark.tables.published import Note, protocols_that_fit
 from benchmark.tables.reruns import FID_SHARE, MARGINS, Rerun, find_reruns
 from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, head, number
+from models.markdown import code
 
 MARK = "✓"
 
@@ -125,9 +126,9 @@ def _row(rerun: Rerun) -> Section:
         rows=tuple(zip(*[cells for _, cells in columns], strict=True)),
         intro=(
             *[_note(note) for note in notes],
-            f"Test set `{first.test_set.name}`, {_images(first)}, digest `{first.test_set.digest[:12]}`; the row names "
-            f"the protocol of all its columns. {MARK} marks the cells that reproduce the print, Δ is measured minus "
-            "printed.",
+            f"Test set {code(first.test_set.name)}, {_images(first)}, digest {code(first.test_set.digest[:12])}; the "
+            f"row names the protocol of all its columns. {MARK} marks the cells that reproduce the print, Δ is "
+            "measured minus printed.",
         ),
         remarks=tuple(_missing(rerun)),
         births=tuple(_births(rerun)),

@@ -14,6 +14,7 @@ from benchmark.tables import TableCard
 from benchmark.tables.protocol_words import column_line
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, head, number, one_origin
+from models.markdown import code
 from models.vocabulary import DEGRADATIONS, in_order, label
 
 PerImage = Callable[[Result], Sequence[Mapping[str, Any]] | None]
@@ -122,8 +123,9 @@ def _overall(card: TableCard, results: Sequence[Result], metrics: Sequence[str],
         numeric=tuple(label != "Method" for label, _ in columns),
         rows=tuple(zip(*[cells for _, cells in columns], strict=True)),
         intro=(
-            f"Test set `{first.test_set.name}`, {first.test_set.n} pairs, digest `{first.test_set.digest[:12]}`; "
-            f"protocol `{first.protocol}`{'' if own else ', which is not the protocol of this table'}. "
+            f"Test set {code(first.test_set.name)}, {first.test_set.n} pairs, digest "
+            f"{code(first.test_set.digest[:12])}; protocol {code(str(first.protocol))}"
+            f"{'' if own else ', which is not the protocol of this table'}. "
             "Bold is the best of this section only.",
             column_line(first.protocol, metrics),
         ),

@@ -14,6 +14,7 @@ from captioning.quality.findings import KINDS
 from captioning.quality.inspect import Inspection
 from captioning.quality.length import CONTEXT_LENGTH, percentiles
 from models.files import atomic_path, write_text
+from models.markdown import cell, code, escape
 from models.vocabulary import SPLITS
 
 FINDINGS = pa.schema(
@@ -77,7 +78,7 @@ def write_report(folder: Path, found: Inspection, *, title: str, clip: str | Non
 def render(found: Inspection, *, title: str, clip: str | None = None, lowest: int = 20) -> str:
     """Return the report as Markdown; arguments as in `write_report`."""
     sections = [
-        f"# Captions of {title}",
+        f"# Captions of {escape(title)}",
         _overview(found),
         "## Length\n\n" + _lengths(found),
         "## Words for degradations\n\n" + _leaks(found),
@@ -124,7 +125,14 @@ def _leaks(found: Inspection) -> str:
         "type than among the others tells that captions were made from degraded images."
     )
     rows = [
-        [row.word, row.degradation, row.describes, f"{row.captions:,}", share(row.own_share), share(row.other_share)]
+        [
+            escape(row.word),
+            escape(row.degradation),
+            escape(row.describes),
+            f"{row.captions:,}",
+            share(row.own_share),
+            share(row.other_share),
+        ]
         for row in found.leaks
     ]
     head = ["word", "names", "describes", "captions", "share in its own type", "share in other types"]
@@ -135,7 +143,7 @@ def _repeats(found: Inspection) -> str:
     if not found.repeats:
         return "None."
     total = sum(images for _, images in found.repeats)
-    rows = [[printable(caption), f"{images:,}"] for caption, images in found.repeats[: 2 * EXAMPLES]]
+    rows = [[escape(caption), f"{images:,}"] for caption, images in found.repeats[: 2 * EXAMPLES]]
     text = f"{len(found.repeats):,} captions are shared by {total:,} images; contrastive training sets these apart."
     return f"{text}\n\n{table(['caption', 'images'], rows)}"
 
@@ -149,7 +157,7 @@ def _examples(found: Inspection) -> str:
             for finding in some[:EXAMPLES]:
                 entry = found.entries[finding.entry]
                 where = finding.detail + (f" (see {finding.other})" if finding.other else "")
-                rows.append([entry.key, printable(entry.caption), printable(where)])
+                rows.append([escape(entry.key), escape(entry.caption), escape(where)])
             parts.append(f"### `{kind}` ({len(some):,})\n\n{table(['first pair', 'caption', 'what'], rows)}")
     return "\n\n".join(parts) or "Nothing was found."
 
@@ -160,12 +168,12 @@ def _agreement(found: Inspection, clip: str | None, lowest: int) -> str:
         return "No image could be compared."
     numbers = percentiles([cosine for cosine, _ in scored])
     rows = [
-        [found.entries[index].key, printable(found.entries[index].caption), f"{cosine:.4f}"]
+        [escape(found.entries[index].key), escape(found.entries[index].caption), f"{cosine:.4f}"]
         for cosine, index in sorted(scored)[:lowest]
     ]
     return "\n\n".join(
         [
-            f"Cosine similarity of image and caption by `{clip}`, {len(scored):,} images.",
+            f"Cosine similarity of image and caption by {code(clip or '')}, {len(scored):,} images.",
             table(list(numbers), [[f"{number:.4f}" for number in numbers.values()]]),
             f"The {len(rows)} pairs that agree least:",
             table(["first pair", "caption", "cosine"], rows),
@@ -174,9 +182,9 @@ def _agreement(found: Inspection, clip: str | None, lowest: int) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
+    """Return a Markdown table; the texts are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell(text) for text in line) + " |" for line in lines)
 
 
 def share(value: float | None) -> str:

@@ -177,7 +177,7 @@ def test_the_card_tells_counts_sources_recipe_and_what_was_left_out(built: Path)
     assert "| total |  | 10 | 52,801 | 4 | 3,490 |" in text
     assert "| GoPro | motion-blurry | 5 | 2 |" in text
     assert f"- **LOL** (`lol`): {SOURCES['lol'].citation}. Licence: {SOURCES['lol'].licence}. Obtained from" in text
-    assert "- `lol/train/9`: no clean image of this name | at all" in text
+    assert "- `lol/train/9`: no clean image of this name \\| at all" in text
     assert "sources:\n- name: gopro\n  path: PATH\n- name: lol\n  path: PATH\n" in text
     for name in RECORDS.names:
         assert f"| `{name}` | {COLUMNS[name]} |" in text

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmark.manifest_file import read_manifest
 from benchmark.publish.captions import caption_sets
 from benchmark.publish.card import render_card
 from benchmark.publish.croissant import describe
-from benchmark.publish.files import CARD, CROISSANT, MANIFEST, TERMS
+from benchmark.publish.files import CARD, CROISSANT, TERMS
 from benchmark.publish.terms import render_terms
-from models.files import read_json, write_json, write_text
+from models.files import write_json, write_text
 
 
 def write_card(folder: Path, manifest: dict[str, Any]) -> None:
@@ -33,4 +34,4 @@ def refresh(folder: Path) -> None:
 
     Neither the manifest nor a digest in it depends on them.
     """
-    write_card(folder, read_json(folder / MANIFEST, "dataset manifest"))
+    write_card(folder, read_manifest(folder))

@@ -15,6 +15,7 @@ import numpy as np
 
 from models.errors import UserError
 from models.files import sha256_bytes
+from models.image_files import file_bytes
 from models.images import EXTENSIONS, BadImage, decode
 
 EXAMPLES = 3
@@ -59,7 +60,7 @@ class Pictures:
         """
         member = self.members[name]
         try:
-            data = (self.place / member).read_bytes() if self._archive is None else self._archive.read(member)
+            data = file_bytes(self.place / member) if self._archive is None else self._archive.read(member)
         except (*UNREADABLE, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise UserError(f"{self.place}: {member} cannot be read ({error})") from None
         if name in self._seen and sha256_bytes(data) != self._seen[name]:

@@ -88,7 +88,7 @@ def find_jobs(
     if weights and len(weights) != len(networks):
         raise UserError(
             f"{len(networks)} --network and {len(weights)} --weights: give one of each for every network, in the same "
-            "order (`--weights none` for a network without weights)"
+            "order (--weights none for a network without weights)"
         )
     found: list[tuple[str, str, Path | None]] = [] if networks else [("input", "input", None)]
     for network, where in zip(networks, weights or [None] * len(networks), strict=True):

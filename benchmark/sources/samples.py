@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from models.errors import UserError
+from models.image_files import file_bytes
 from models.vocabulary import SPLITS, check_word
 
 
@@ -69,7 +70,7 @@ class FileImage:
         return (self.path,)
 
     def read(self) -> bytes:
-        return self.path.read_bytes()
+        return file_bytes(self.path)
 
 
 @dataclass(frozen=True)

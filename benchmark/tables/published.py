@@ -148,7 +148,7 @@ def read_published(kind: type[T], folder: Path, *, table: str) -> T:
 
     path = folder / f"table-{table}.yaml"
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), _loader())
+        value = _loader()(path.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError:
         raise UserError(f"published numbers not found: {path}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

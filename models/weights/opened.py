@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.checkpoints.reading import Checkpoint, is_safetensors, read_checkpoint
 from models.errors import UserError
+from models.noted_digests import check_noted, noted_digest
 from models.run_records import recorded_digest
 from models.weights.files import files_of, parts_in, weights_digest, weights_file, weights_size
 from models.weights.metadata import read_metadata
@@ -61,11 +62,13 @@ class OpenedWeights:
         """The SHA-256 of the weights, see `weights_digest`.
 
         Raises:
-            UserError: The weights are of a finished run, and not those that it wrote.
+            UserError: The weights are of a finished run, and not those that it wrote; or they were fetched, and are not
+                what was noted at first use.
         """
         found = weights_digest(self.path) if self.path.is_dir() else self._digest_of_file()
         self.require_unchanged()
         self.require_recorded(found)
+        check_noted(self.path, found)
         return found
 
     @property
@@ -89,7 +92,7 @@ class OpenedWeights:
         """
         key = tuple(nesting)
         if key not in self._checkpoints:
-            if recorded_digest(self.path) is not None:
+            if recorded_digest(self.path) is not None or noted_digest(self.path) is not None:
                 _ = self.digest
             parts = parts_in(self.path) if self.path.is_dir() else ()
             found = read_checkpoint(self.path, nesting=nesting, parts=parts)

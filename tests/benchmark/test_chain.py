@@ -100,7 +100,7 @@ def test_a_run_stopped_half_way_ends_with_the_same_weights(
 
     with monkeypatch.context() as patch:
         patch.setattr(saving, "write_checkpoint", save_and_die)
-        assert train(name, data, tmp_path / f"{name}-stopped", *more) == 1
+        assert train(name, data, tmp_path / f"{name}-stopped", *more) == 130
     assert not (tmp_path / f"{name}-stopped" / "manifest.json").exists()
     assert train(name, data, tmp_path / f"{name}-stopped", *more) == 0
     whole, stopped = (tmp_path / f"{name}-{kind}" / "weights.safetensors" for kind in ("whole", "stopped"))

@@ -8,14 +8,13 @@ import signal
 import time
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from train_data import DACLIP, NAFNET, command, events, finish, losses, make_dataset, start
 
 from benchmark.batches import held_out
 from benchmark.cache import open_cache
 from benchmark.dataset import Dataset
+from captioning.tables import read_captions, write_captions
 from models.files import sha256_file
 from models.weights import read_metadata
 
@@ -171,9 +170,11 @@ def test_new_captions_under_the_same_folder_are_another_run(tmp_path: Path, caps
     assert command(*train) == 0
     assert "captions_train_sha256" in json.loads((out / "manifest.json").read_text())["run"]["inputs"]
     for file in (data / "captions").rglob("train.parquet"):
-        table = pq.read_table(file)
-        other = pa.array([f"{text}, seen from above" for text in table["caption"].to_pylist()])
-        pq.write_table(table.set_column(table.schema.get_field_index("caption"), "caption", other), file)
+        facts, rows = read_captions(file)
+        for row in rows:
+            row["caption"] += ", seen from above"
+            row["text"] = f"{row['caption']}: {row['degradation']}"
+        write_captions(file, rows, facts)
     capsys.readouterr()
     assert command(*train) == 2
     assert "captions_train_sha256" in capsys.readouterr().err

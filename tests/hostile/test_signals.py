@@ -139,9 +139,8 @@ def test_a_command_that_does_not_end_by_itself_is_ended() -> None:
     code = (
         "import time\nfrom benchmark.cli import endings\n"
         "with endings.signals(process=True):\n"
-        "    print('ready', flush=True)\n"
         "    while True:\n"
-        "        try:\n            time.sleep(60)\n"
+        "        try:\n            print('ready', flush=True); time.sleep(60)\n"
         "        except KeyboardInterrupt:\n            pass\n"
     )
     process = subprocess.Popen(

@@ -34,6 +34,10 @@ class Stored:
     def size(self) -> int:
         return len(self.data)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return ()
+
     def read(self) -> bytes:
         return self.data
 

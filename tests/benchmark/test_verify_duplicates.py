@@ -94,6 +94,7 @@ class OtherImageStub:
 
     name = fingerprint = ""
     size = 0
+    files: tuple[Path, ...] = ()
 
     def read(self) -> bytes:
         raise AssertionError("nobody asked for the pixels")

@@ -12,7 +12,7 @@ from typing import Any
 
 from captioning.captioners.contract import Captioner, CleanImage, ModelCaptioner
 from models.files import sha256_bytes
-from models.images import BadImage
+from models.images.pixels import BadImage
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 import click
 
 from benchmark import __version__
-from benchmark.children import keep_children_from_here
 from benchmark.cli import endings
-from benchmark.printing import visible_streams
+from benchmark.engine.children import keep_children_from_here
+from benchmark.engine.printing import visible_streams
 from models.errors import UserError
 
 COMMANDS = {
@@ -93,7 +93,7 @@ def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(callback)
     def run(*arguments: Any, **options: Any) -> Any:
-        from models.cpu import tune_cpu
+        from models.inference.cpu import tune_cpu
 
         tune_cpu()
         return callback(*arguments, **options)
@@ -101,7 +101,7 @@ def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-# Colour is never asked for: with `color`, click leaves texts as they are, and `benchmark.printing` shows all they hold.
+# Colour is never asked for: with `color`, click leaves texts as they are, and `benchmark.engine.printing` shows all they hold.
 def _with_room(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Refuse to run a command where its libraries could not be loaded."""
 

@@ -71,9 +71,9 @@ def command(
     bytes, on one processor, many, or a cluster. Over a whole dataset it compares every file with its digest, and makes
     again what is missing or damaged.
     """
-    from benchmark.build import Place, build_dataset
+    from benchmark.building.run import Place, build_dataset
     from benchmark.engine import cluster_address, default_workers
-    from benchmark.progress import progress_bar
+    from benchmark.engine.progress import progress_bar
     from benchmark.report.terminal import print_counts, print_source_counts
     from models.markdown import shown
 
@@ -143,7 +143,7 @@ def choose_sources(
         used |= mine.keys()
         chosen.append((name, paths, mine))
     if recipe_file is not None:
-        from benchmark.recipe import load_recipe
+        from benchmark.building.recipe import load_recipe
 
         chosen += load_recipe(recipe_file)
     if not chosen:
@@ -193,7 +193,7 @@ def refuse_other_counts(samples: list[Sample], wanted: list[Wanted], *, whole: b
     Raises:
         UserError: A count differs; every difference is named.
     """
-    from benchmark.counts import differences
+    from benchmark.sources.counts import differences
 
     names = [card.name for card in SOURCES.values() if card.counts] if whole else [name for name, _, _ in wanted]
     if whole and any(name == "universal" for name, _, _ in wanted):

@@ -70,9 +70,9 @@ def command(
     --replace says otherwise. The run can be killed at any moment; the same command continues. Batch size, workers,
     compilation and cluster leave no trace in the result.
     """
-    from benchmark.caption import How, caption_folder
-    from benchmark.dataset import Dataset
-    from benchmark.progress import progress_bar
+    from benchmark.captions.run import How, caption_folder
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
 
     data = Dataset(dataset)
     how = How(

@@ -12,7 +12,7 @@ from captioning.quality.findings import KINDS
 from models.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmark.dataset import Dataset
+    from benchmark.dataset.folder import Dataset
     from captioning.quality.agreement import Part
 
 
@@ -63,8 +63,8 @@ def command(
     Found are captions that are empty, damaged, repetitive, too long for CLIP, alike over different images, or that name
     degradations although they were made from clean images. Killed and started again, it continues.
     """
-    from benchmark.dataset import Dataset
-    from benchmark.progress import progress_bar
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
     from captioning.quality.agreement import ClipScorer, agreement
     from captioning.quality.entries import read_entries
     from captioning.quality.inspect import inspect, units

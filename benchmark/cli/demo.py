@@ -21,7 +21,7 @@ def command(out: Path) -> None:
     Each stage is the command that is printed before it; killed and started again, it continues.
     """
     from benchmark.cli import main
-    from benchmark.demo import write_pages
+    from benchmark.report.demo import write_pages
 
     started = time.monotonic()
     data, runs, boards, images = out / "dataset", out / "runs", out / "leaderboards", out / "restored"

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from benchmark.cli.network_options import network_options
-from benchmark.cli.sampler_options import chosen_sampling, sampler_options
+from benchmark.cli.options import chosen_sampling, sampler_options
 from benchmark.engine import ENGINES, Engine
-from benchmark.protocols import PROTOCOLS
-from benchmark.results import read_per_image
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.restoration import read_per_image
 from benchmark.tables import TABLES
 from models.errors import UserError
 from models.networks.find import find_network
 
 if TYPE_CHECKING:
-    from benchmark.results import Result
+    from benchmark.results.restoration import Result
 
 
 @click.command(
@@ -120,9 +120,9 @@ def command(
     if restored is not None and not protocols and table is None:
         raise UserError("--restored needs --clean DIR and --protocol PROTOCOL (see bench list protocols)")
     chosen = [PROTOCOLS[name] for name in dict.fromkeys(protocols or (card.protocol or "daclip",))]
-    from benchmark.cli.evaluation import evaluate_jobs, evaluate_submission
-    from benchmark.dataset import Dataset
+    from benchmark.dataset.folder import Dataset
     from benchmark.evaluation.jobs import find_jobs
+    from benchmark.evaluation.run import evaluate_jobs, evaluate_submission
     from models.files import single_writer
 
     dataset = Dataset(data) if data is not None else None
@@ -162,7 +162,7 @@ def command(
 
 def write_copies(file: Path, results: Sequence[Result], rows: Sequence[Sequence[Any]]) -> None:
     """Write one result to a file, or several beside each other under the file's name and their own."""
-    from benchmark.results import write_pair
+    from benchmark.results.restoration import write_pair
 
     for result, per_image in zip(results, rows, strict=True):
         path = file
@@ -198,10 +198,10 @@ def print_results(results: Sequence[Result]) -> None:
 
 
 def _count(data: Path, leaderboards: Path) -> None:
-    from benchmark.counts_results import CountsResult, DatasetId, write_counts
-    from benchmark.dataset import Dataset
-    from benchmark.provenance import birth_certificate
+    from benchmark.dataset.folder import Dataset
     from benchmark.report.terminal import print_counts
+    from benchmark.results.counts import CountsResult, DatasetId, write_counts
+    from benchmark.results.provenance import birth_certificate
 
     dataset = Dataset(data)
     counts = {split: facts["counts"] for split, facts in dataset.manifest["splits"].items()}
@@ -211,7 +211,7 @@ def _count(data: Path, leaderboards: Path) -> None:
 
 
 def _classify(data: Path, runs: Path | None, weights: Path | None, leaderboards: Path, device: str | None) -> None:
-    from benchmark.cli.classification import classify_all
+    from benchmark.evaluation.classification.run import classify_all
     from benchmark.report.classification import accuracy_table, confusion_table
     from benchmark.report.terminal import print_table
     from models.vocabulary import in_order

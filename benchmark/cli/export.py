@@ -37,9 +37,9 @@ def command(dataset: Path, out: Path, layout: str, dataroot: str | None, shard_s
 
     Images keep their bytes. It can be killed at any moment; the same command continues and ends with the same bytes.
     """
-    from benchmark.dataset import Dataset
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
     from benchmark.export.run import Options, export, plan_export
-    from benchmark.progress import progress_bar
 
     data = Dataset(dataset)
     plan = plan_export(data, out, layout=layout, options=Options(dataroot=dataroot, shard_size=shard_size))

@@ -46,7 +46,7 @@ def command(leaderboards: Path, check: bool, seal: bool, table: str | None) -> N
     if seal:
         _seal(leaderboards)
         return
-    from benchmark.leaderboard import check_page_name, read_records, stale, table_page, without_rows, write
+    from benchmark.report.leaderboard import check_page_name, read_records, stale, table_page, without_rows, write
 
     if table is not None:
         check_page_name(table)
@@ -57,7 +57,7 @@ def command(leaderboards: Path, check: bool, seal: bool, table: str | None) -> N
         click.echo(table_page(table, records=records), nl=False)
         return
     if check:
-        from benchmark.sealing import unsealed
+        from benchmark.results.sealing import unsealed
 
         outdated, open_to_change = stale(leaderboards, records=records), unsealed(leaderboards)
         for path in outdated:
@@ -80,7 +80,7 @@ def command(leaderboards: Path, check: bool, seal: bool, table: str | None) -> N
 
 
 def _seal(leaderboards: Path) -> None:
-    from benchmark.sealing import seal_results
+    from benchmark.results.sealing import seal_results
 
     done = seal_results(leaderboards)
     for one in done:

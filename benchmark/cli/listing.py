@@ -15,7 +15,7 @@ KINDS = {
     "sources": ("benchmark.sources", "SOURCES"),
     "degradations": ("benchmark.degradations", "OPERATIONS"),
     "metrics": ("benchmark.metrics", "METRICS"),
-    "protocols": ("benchmark.protocols", "PROTOCOLS"),
+    "protocols": ("benchmark.metrics.protocols", "PROTOCOLS"),
     "tables": ("benchmark.tables", "TABLES"),
     "captioners": ("captioning.captioners", "CAPTIONERS"),
     "recipes": ("models.recipes", "RECIPES"),

@@ -14,9 +14,9 @@ from models.markdown import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark.publish.files import Contents, DatasetFile
-    from benchmark.publish.hub import Hub
-    from benchmark.publish.push import Plan
+    from benchmark.publish.hub.files import Contents, DatasetFile
+    from benchmark.publish.hub.push import Plan
+    from benchmark.publish.hub.repository import Hub
 
 MB = 1_000_000
 
@@ -63,12 +63,12 @@ def command(
     What the hub holds already is not sent again, so a killed push continues. The manifest is sent last: a repository
     with a manifest is whole. A server without Xet storage needs HF_HUB_DISABLE_XET=1.
     """
-    from benchmark.card import refresh
-    from benchmark.dataset import Dataset
-    from benchmark.progress import progress_bar
-    from benchmark.publish.files import check_digests, list_contents, list_data
-    from benchmark.publish.push import plan_push, push
-    from benchmark.publish.terms import check_rights
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
+    from benchmark.publish.card.terms import check_rights
+    from benchmark.publish.card.write import refresh
+    from benchmark.publish.hub.files import check_digests, list_contents, list_data
+    from benchmark.publish.hub.push import plan_push, push
     from models.files import single_writer
 
     data = Dataset(dataset)
@@ -119,8 +119,8 @@ def open_hub(repo_id: str, endpoint: str | None, revision: str, token_file: Path
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
-    from benchmark.publish.hub import Hub
-    from benchmark.publish.troubles import Target
+    from benchmark.publish.hub.repository import Hub
+    from benchmark.publish.hub.troubles import Target
 
     try:
         validate_repo_id(repo_id)
@@ -145,7 +145,7 @@ def check_endpoint(address: str) -> None:
     Raises:
         UserError: It is none, or others could read what is sent there.
     """
-    from benchmark.weights_get.transport import is_loopback
+    from benchmark.downloads.transport import is_loopback
 
     try:
         parts = urlsplit(address)

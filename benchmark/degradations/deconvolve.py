@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.degradations.kernel_blur import filtered
-from benchmark.degradations.kernel_kinds import Kernel
-from benchmark.degradations.parameters import number
+from benchmark.degradations.kernels.kinds import Kernel
+from benchmark.degradations.specs.parameters import number
 
 MARGIN = 20  # pixels mirrored around the image, so that the filter's period does not show at the border
 

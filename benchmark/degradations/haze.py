@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.degradations.depth import plausible_depth
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.parameters import number
 
 
 def haze(

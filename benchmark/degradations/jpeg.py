@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from benchmark.degradations.parameters import integer
-from models.images import decode, to_float, to_uint8
+from benchmark.degradations.specs.parameters import integer
+from models.images.pixels import decode, to_float, to_uint8
 
 
 def jpeg(image: np.ndarray, generator: np.random.Generator, *, quality: int = 10) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from benchmark.degradations.kernel_kinds import Kernel
+from benchmark.degradations.kernels.kinds import Kernel
 
 
 def kernel_blur(

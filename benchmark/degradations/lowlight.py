@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.parameters import number
 
 GAMMA = 2.2  # stored values to this power are taken for linear light
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.parameters import number
 
 TURNS = (0.15, 1.0, 1.57, 2.1)  # radians; strokes keep to a few directions, as in the published thin masks
 

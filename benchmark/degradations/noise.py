@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.degradations.parameters import flag, number
+from benchmark.degradations.specs.parameters import flag, number
 
 
 def noise(image: np.ndarray, generator: np.random.Generator, *, sigma: float = 50, grey: bool = False) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from benchmark.degradations.parameters import flag, number
-from models.images import to_uint8
+from benchmark.degradations.specs.parameters import flag, number
+from models.images.pixels import to_uint8
 
 
 def poisson(

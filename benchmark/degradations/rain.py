@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from benchmark.degradations.parameters import integer, number
+from benchmark.degradations.specs.parameters import integer, number
 
 
 def rain(

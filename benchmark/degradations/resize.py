@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from benchmark.degradations.parameters import choice, flag, number
+from benchmark.degradations.specs.parameters import choice, flag, number
 from models.errors import UserError
 
 MAX_PIXELS = 200_000_000

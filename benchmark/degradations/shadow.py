@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from benchmark.degradations.fractal import fractal_noise
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.parameters import number
 
 GAMMA = 2.2  # stored values to this power are taken for linear light
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from benchmark.degradations.kernel_blur import filtered
-from benchmark.degradations.kernels import sinc_kernel
-from benchmark.degradations.parameters import number, side
+from benchmark.degradations.kernels.shapes import sinc_kernel
+from benchmark.degradations.specs.parameters import number, side
 
 
 def sinc(

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.parameters import number
 
 # Radius in pixels (low, high), share of the covered area, opacity (low, high), smear in multiples of the radius.
 SIZES = (

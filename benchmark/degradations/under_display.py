@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.degradations.deconvolve import centred
-from benchmark.degradations.parameters import integer, number
-from benchmark.degradations.stored_kernels import stored_kernels
+from benchmark.degradations.kernels.stored import stored_kernels
+from benchmark.degradations.specs.parameters import integer, number
 
 
 def under_display(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.degradations.grammar import Step
-from benchmark.degradations.parameters import number
+from benchmark.degradations.specs.grammar import Step
+from benchmark.degradations.specs.parameters import number
 from benchmark.degradations.wild_steps import StepDraw
 
 # Of each stage: largest side of a kernel, probability of the sinc filter, standard deviations in pixels.

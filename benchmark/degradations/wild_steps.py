@@ -7,12 +7,12 @@ from dataclasses import fields
 
 import numpy as np
 
-from benchmark.degradations.grammar import Step, Value
-from benchmark.degradations.kernel_kinds import KINDS, Kernel
-from benchmark.degradations.parameters import side
+from benchmark.degradations.kernels.kinds import KINDS, Kernel
+from benchmark.degradations.kernels.stored import stored_kernels
 from benchmark.degradations.resize import INTERPOLATIONS
 from benchmark.degradations.sinc import cutoffs
-from benchmark.degradations.stored_kernels import stored_kernels
+from benchmark.degradations.specs.grammar import Step, Value
+from benchmark.degradations.specs.parameters import side
 
 DIGITS = 4  # decimals of a drawn value: readable, and finer than any effect
 DECONVOLVED = 0.1  # share of the kernels under 8 pixels that is followed by a deconvolution

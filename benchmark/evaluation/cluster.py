@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.dataset import Dataset, Pair, check_images
-from benchmark.evaluate import Work
+from benchmark.dataset.folder import Dataset, Pair, check_images
 from benchmark.evaluation.keeping import keep_image
-from benchmark.evaluation.restoring import Restored, restore_pair
-from benchmark.evaluation.scoring import score_images
+from benchmark.evaluation.network import Work
+from benchmark.evaluation.pairs import Restored, restore_pair
+from benchmark.evaluation.scoring.threads import score_images
 from benchmark.evaluation.store import Scored
-from benchmark.protocols import Protocol
-from benchmark.scores import Setting
+from benchmark.metrics.protocols import Protocol
+from benchmark.results.parts import Setting
 from models.errors import UserError
 from models.files import below
-from models.images import decode
+from models.images.pixels import decode
 
 if TYPE_CHECKING:
     from benchmark.evaluation.jobs import Job
-    from models.sampling import Sampling
+    from models.diffusion.settings import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def cluster_work(
     address: str | None,
     images: Path | None,
 ) -> Work:
-    """Return what restores and scores on a cluster, for `benchmark.evaluate.score_all`.
+    """Return what restores and scores on a cluster, for `benchmark.evaluation.network.score_all`.
 
     Arguments:
         job: The network.
@@ -147,11 +147,11 @@ def unit_scorer(setup: Setup) -> Callable[[Unit], list[Scored]]:
     """
     import torch
 
-    from benchmark.metrics.scorer import MultiScorer
-    from models.loading import load_restorer
+    from benchmark.evaluation.scoring.scorer import MultiScorer
+    from models.inference.loading import load_restorer
 
     torch.set_num_threads(setup.threads)
-    torch.set_flush_denormal(True)  # as the command does, see `models.cpu.tune_cpu`
+    torch.set_flush_denormal(True)  # as the command does, see `models.inference.cpu.tune_cpu`
     dataset = Dataset(setup.data)
     if dataset.split("test")["digest"] != setup.test_set:
         raise UserError(f"{setup.data} is another dataset on one of the nodes: give all nodes the same")

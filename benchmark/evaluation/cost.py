@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.scores import Cost
+from benchmark.results.parts import Cost
 
 if TYPE_CHECKING:
     from benchmark.evaluation.store import Scored
-    from models.restorer import Restorer
+    from models.inference.restorer import Restorer
 
 
 def count_flops(restorer: Restorer, side: int = 256) -> dict[str, Any]:

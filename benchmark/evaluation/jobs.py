@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
 from benchmark.evaluation.setting import same_setting
-from benchmark.protocols import Protocol
-from benchmark.provenance import versions
-from benchmark.results import Result, read_result, result_path
-from benchmark.scores import Method, Setting
-from benchmark.strict import plain
+from benchmark.metrics.protocols import Protocol
+from benchmark.results.parts import Method, Setting
+from benchmark.results.provenance import versions
+from benchmark.results.restoration import Result, read_result, result_path
+from benchmark.results.strict import plain
 from models.errors import UserError
 from models.files import sha256_bytes, sha256_json
-from models.loading import network_of, process_of
+from models.inference.loading import network_of, process_of
 from models.networks import NETWORKS
 from models.networks.find import find_network, is_foreign
-from models.weights import open_weights, read_metadata, weights_digest, weights_file
+from models.weights.files import weights_digest, weights_file
+from models.weights.metadata import read_metadata
+from models.weights.opened import open_weights
 
 if TYPE_CHECKING:
+    from models.diffusion.settings import Sampling
+    from models.inference.restorer import Restorer
     from models.networks import NetworkCard
-    from models.restorer import Restorer
-    from models.sampling import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,7 @@ def known_result(
     Raises:
         UserError: The result that is there is broken, was changed, or contradicts its rows.
     """
-    from benchmark.metrics.scorer import Scorer
+    from benchmark.evaluation.scoring.scorer import Scorer
 
     path = result_path(leaderboards, test_set=test_set[0], method=job.name, kind=protocol.name)
     if not path.is_file() or is_foreign(job.network):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.evaluation.restoring import Restored
+from benchmark.evaluation.pairs import Restored
 from models.files import below, write_bytes
-from models.images import encode_png, to_uint8
+from models.images.pixels import encode_png, to_uint8
 
 
 def image_file(folder: Path, key: str) -> Path:

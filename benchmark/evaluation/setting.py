@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.scores import Setting
+from benchmark.results.parts import Setting
 from models.errors import UserError
 from models.files import sha256_file, sha256_json
 from models.networks.find import SPANDREL, find_network, is_foreign
-from models.weights import read_metadata, weights_digest, weights_file
+from models.weights.files import weights_digest, weights_file
+from models.weights.metadata import read_metadata
 
 if TYPE_CHECKING:
     from benchmark.evaluation.jobs import Job
-    from models.restorer import Restorer
+    from models.inference.restorer import Restorer
 
 
 def planned_setting(job: Job, *, daclip: Path | None, device: str) -> Setting:

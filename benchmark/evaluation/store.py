@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmark.evaluation.sqlite_files import open_tables
 from benchmark.evaluation.stored import Scored, from_row, to_row
-from benchmark.sqlite_files import open_tables
 from models.errors import UserError
 from models.files import sha256_json
 

@@ -24,7 +24,7 @@ class Scored:
     Arguments:
         key: Key of its pair.
         degradation: Its type.
-        scores: Per-image metrics by the token of a protocol, see `benchmark.evaluation.scoring.tokens`.
+        scores: Per-image metrics by the token of a protocol, see `benchmark.evaluation.scoring.threads.tokens`.
         features: What set metrics compare, with shape `(D,)`; None when none is computed.
         clean_features: The same of the clean image.
         seconds: What restoring took, or None.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.metrics import METRICS
-from benchmark.scores import Group, Score
-from benchmark.statistics import bootstrap_interval, grouped_bootstrap_interval
+from benchmark.results.intervals import bootstrap_interval, grouped_bootstrap_interval
+from benchmark.results.parts import Group, Score
 
 if TYPE_CHECKING:
-    from benchmark.metrics.scorer import Scorer, SetScore
+    from benchmark.evaluation.scoring.scorer import Scorer, SetScore
 
 
 @dataclass(frozen=True, kw_only=True)

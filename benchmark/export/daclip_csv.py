@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export.names import image_names
 from benchmark.export.run import Options, Plan, Unit, captioned
 from captioning.text import split_text

@@ -14,11 +14,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from captioning.tables import UNREADABLE
 from models.errors import UserError
 from models.files import below, sha256_bytes
-from models.images import EXTENSIONS
+from models.images.pixels import EXTENSIONS
 from models.vocabulary import in_order
 
 SPLIT_FOLDERS = {"train": "train", "test": "val"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export import LAYOUTS
 from benchmark.export.names import split_folder
 from models.errors import UserError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmark.dataset import Dataset, check_images
+from benchmark.dataset.folder import Dataset, check_images
 from benchmark.export import daclip_csv
 from benchmark.export.names import SPLIT_FOLDERS, image_names
 from benchmark.export.run import Options, Plan, Unit, captioned

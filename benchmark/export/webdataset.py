@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmark.dataset import Dataset, check_images
+from benchmark.dataset.folder import Dataset, check_images
+from benchmark.dataset.schema import LIGHT_COLUMNS
 from benchmark.export.names import endings
 from benchmark.export.run import Options, Plan, Unit, caption_file, captioned
-from benchmark.schema import LIGHT_COLUMNS
 from models.files import atomic_path, below, sha256_bytes, sha256_file, write_json
 
 OVERHEAD = 5120  # bytes of a sample besides its image: headers of 512, padding, text and facts

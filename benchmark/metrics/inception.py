@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.downloads.find import load_into, load_state
 from benchmark.metrics.packed import packed, packs
 from benchmark.metrics.precision import exact_float32
-from benchmark.metrics.weight_files import load_into, load_state
 
 FEATURES = 2048
 SIDE = 299

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmark.downloads.find import ALEXNET, SQUEEZENET, VGG16, WeightFile, load_into, load_state
 from benchmark.metrics.border import check_same_shape
 from benchmark.metrics.packed import packed, packs
 from benchmark.metrics.precision import exact_float32
-from benchmark.metrics.weight_files import ALEXNET, SQUEEZENET, VGG16, WeightFile, load_into, load_state
 from models.errors import UserError
 
 Net = Literal["alex", "vgg", "squeeze"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark.report.figure import Drawing, new_figure
-from benchmark.strict import plain
+from benchmark.results.strict import plain
 from models.vocabulary import DEGRADATIONS, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from benchmark.classification_results import ClassificationResult
+    from benchmark.results.classification import ClassificationResult
 
 DRAWING = 1
 """Raised whenever the figure changes for the same numbers."""

@@ -66,7 +66,7 @@ def degradation_sheet(images: Sequence[tuple[str, np.ndarray]], *, seed: int = 0
     Returns:
         The sheet with shape `(H, W, 3)`, uint8 RGB.
     """
-    from benchmark.degradations.specs import DEFAULT_SPECS, apply
+    from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, apply
 
     rows = [
         (name, [pixels, *(apply(DEFAULT_SPECS[word], pixels, seed=seed, key=name) for word in DEGRADATIONS)])

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 
 from benchmark.report.figure import new_figure, plain_text
-from benchmark.runs import RunFacts
+from benchmark.training.runs import RunFacts
 
 LABELS = {"loss": "loss (mean since the last log line)", "lr": "learning rate"}
 

@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.tables.view import Section
 from models.errors import UserError
 from models.files import write_text
-from models.images import encode_png
+from models.images.pixels import encode_png
 from models.markdown import shown
 from models.vocabulary import check_word, in_order, label
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.report.markdown import page
 from benchmark.report.robustness import Board
-from benchmark.results import Result
+from benchmark.results.restoration import Result
 from benchmark.tables import PAGES, TABLES, TableCard
 from benchmark.tables.restoration import belongs
 from benchmark.tables.restoration import build as restoration

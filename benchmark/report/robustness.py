@@ -9,7 +9,7 @@ from benchmark.metrics import METRICS
 from benchmark.report.figure import Drawing
 from benchmark.report.markdown import page, section_text
 from benchmark.report.robustness_figure import case_label, curves_drawing
-from benchmark.robustness_results import KIND_TITLES, RobustnessResult
+from benchmark.results.robustness import KIND_TITLES, RobustnessResult
 from benchmark.tables.protocol_words import column_line
 from benchmark.tables.view import ABSENT, Cell, Section, birth_line, embolden, head, number
 from models.files import sha256_json

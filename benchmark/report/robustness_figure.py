@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.metrics import METRICS
 from benchmark.report.figure import Drawing, new_figure
-from benchmark.robustness_results import RobustnessResult
+from benchmark.results.robustness import RobustnessResult
 from benchmark.tables.view import head
 from models.vocabulary import label
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.report.markdown import page
-from benchmark.speed.measurements import read_measurements
+from benchmark.results.measurements import read_measurements
 from benchmark.tables.view import ABSENT, number
 from models.errors import UserError
 from models.markdown import code, escape, table

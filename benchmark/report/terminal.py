@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.counts import compare, compare_sources
-from benchmark.printing import visible
+from benchmark.engine.printing import visible
 from benchmark.sources import SOURCES
+from benchmark.sources.counts import compare, compare_sources
 from models.vocabulary import SPLITS
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmark.degradations.specs import DEFAULT_SPECS
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Folder, by_folder, named, synthetic_samples
 from benchmark.sources.samples import ImageBytes, Rejected, Sample
-from benchmark.sources.tree import Entry, Tree
 from models.errors import UserError
-from models.images import BadImage, decode, encode_png, to_float, to_uint8
+from models.images.pixels import BadImage, decode, encode_png, to_float, to_uint8
 
 TEST_IMAGES = 100
 """The first hundred images in natural order are the test set."""

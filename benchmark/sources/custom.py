@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmark.degradations import OPERATIONS
-from benchmark.degradations.severity import severity_spec
-from benchmark.degradations.specs import DEFAULT_SPECS, parse, words
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, parse, words
+from benchmark.degradations.specs.severity import severity_spec
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Named, pair_samples, synthetic_samples
 from benchmark.sources.layouts import FOLDER_PAIRS, find_pairs, split_folder
 from benchmark.sources.pairing import RULES
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Entry, Tree
 from benchmark.sources.universal import text_of
 from models.errors import UserError
 from models.vocabulary import SPLITS, check_word

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmark.degradations.specs import DEFAULT_SPECS
-from benchmark.sources.photos import PHOTOS, Photo
-from benchmark.sources.procedural import PROCEDURAL, Procedural
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
+from benchmark.sources.embedded.photos import PHOTOS, Photo
+from benchmark.sources.embedded.procedural import PROCEDURAL, Procedural
 from benchmark.sources.samples import Sample
 from models.errors import UserError
-from models.images import encode_png
+from models.images.pixels import encode_png
 from models.vocabulary import DEGRADATIONS, SPLITS
 
 TRAIN_PAIRS = 240

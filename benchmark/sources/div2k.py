@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.degradations.specs import DEFAULT_SPECS
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import named, numbered, synthetic_samples
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Tree
 
 SPECS = {word: DEFAULT_SPECS[word] for word in ("jpeg-compressed", "noisy")}
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
 from benchmark.sources.div2k import SPECS
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import named, numbered, synthetic_samples
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Tree
 
 
 def read(tree: Tree, *, seed: int = 0) -> Iterator[Sample | Rejected]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.pairing import SAME, Rule, match
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Entry, Tree
 from models.errors import UserError
 
 Folder = tuple[str, ...]

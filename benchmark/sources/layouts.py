@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Named
-from benchmark.sources.tree import Entry, Tree
 
 FOLDER_PAIRS = (
     ("lq", "gt"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.degradations.specs import DEFAULT_SPECS
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import by_folder, images_in, named, synthetic_samples
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Tree
 
 DISTORTED = ("jpeg", "jp2k", "wn", "gblur", "fastfading", "lq")
 """Folders of the database and of test suites that hold degraded versions."""

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark.sources import SOURCES, SourceCard, SourceFile
-from benchmark.sources.archives import ending
+from benchmark.sources.files.archives import ending
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import by_folder, images_in
 from benchmark.sources.samples import ImageBytes, Rejected, Sample
-from benchmark.sources.tree import Tree
 from models.errors import UserError, close_match
-from models.images import EXTENSIONS
+from models.images.pixels import EXTENSIONS
 
 SPLIT_FOLDERS = ("train", "val", "test")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import by_folder, images_in, named, pair_samples
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Entry, Tree
 
 FOLDERS = {"train": "train", "test": "test_a"}
 """The paper tests on `test_a`, the better aligned half; `test_b` is left alone."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import by_folder, images_in, named, pair_samples
 from benchmark.sources.pairing import SAME, VERSIONS
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Tree
 from models.vocabulary import SPLITS
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from models.errors import UserError
-from models.image_files import file_bytes
+from models.images.files import file_bytes
 from models.vocabulary import SPLITS, check_word
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import by_folder, named, pair_samples, split_of
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Entry, Tree
 from models.vocabulary import SPLITS
 
 SHADOW_FOLDERS = ("shadow", "train_a", "test_a")

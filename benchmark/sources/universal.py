@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 
 from benchmark.sources import SOURCES
 from benchmark.sources.cards import not_this_source
+from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Named, pair_samples
 from benchmark.sources.pairing import RULES
 from benchmark.sources.samples import Rejected, Sample
-from benchmark.sources.tree import Entry, Tree
 from captioning.titles import Title, parse_titles
 from models.errors import UserError
 from models.vocabulary import DEGRADATIONS, check_word, in_order

@@ -12,13 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmark.build import Place, build_dataset
-from benchmark.children import isolated
+from benchmark.building.run import Place, build_dataset
 from benchmark.engine import default_workers
-from benchmark.sources.photos import PHOTOS
+from benchmark.engine.children import isolated
+from benchmark.sources.embedded.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
-from models.images import encode_png
-from models.peak import peak_memory
+from models.images.pixels import encode_png
+from models.inference.peak import peak_memory
 
 IMAGES = 48
 SIZE = (1356, 2040)  # the usual size of a DIV2K image

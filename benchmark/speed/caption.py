@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.build import Place, build_dataset
-from benchmark.caption import How, caption_folder
-from benchmark.dataset import Dataset
+from benchmark.building.run import Place, build_dataset
+from benchmark.captions.run import How, caption_folder
+from benchmark.dataset.folder import Dataset
 from benchmark.engine import default_workers
-from benchmark.sources.photos import PHOTOS
+from benchmark.sources.embedded.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
 from benchmark.speed.random_blip import SIZES, save_random_blip
-from models.image_files import FORMATS
-from models.images import encode_png
+from models.images.files import FORMATS
+from models.images.pixels import encode_png
 
 PAPER_ROWS, PAPER_TWICE = 52_801, 3_550
 """Training rows of the paper, and clean images that serve two of them (DIV2K and Flickr2K: JPEG and noise)."""

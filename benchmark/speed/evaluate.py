@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.engine import default_workers
-from benchmark.speed.build import write_mosaics
-from benchmark.speed.reference_evaluation import (
+from benchmark.speed.authors.evaluation import (
     CROP,
     Clock,
     random_alexnet,
@@ -20,10 +19,11 @@ from benchmark.speed.reference_evaluation import (
     reference_fid,
     reference_scores,
 )
-from models.images import encode_png, read, to_float
+from benchmark.speed.build import write_mosaics
+from models.images.pixels import encode_png, read, to_float
 
 if TYPE_CHECKING:
-    from benchmark.evaluate import Evaluated
+    from benchmark.evaluation.network import Evaluated
 
 IMAGES = 100
 SIZE = (320, 480)
@@ -45,12 +45,12 @@ def evaluate_speed(*, images: int = IMAGES, size: tuple[int, int] = SIZE) -> dic
     """
     import torch
 
-    from benchmark.evaluation.restored import evaluate_restored, match_restored, references_of_pictures
+    from benchmark.evaluation.scoring.scorer import MultiScorer
     from benchmark.evaluation.store import Store
+    from benchmark.evaluation.submission.score import evaluate_restored, match_restored, references_of_pictures
     from benchmark.metrics.inception import build_network as build_inception
     from benchmark.metrics.lpips import build_network as build_lpips
-    from benchmark.metrics.scorer import MultiScorer
-    from benchmark.protocols import PROTOCOLS
+    from benchmark.metrics.protocols import PROTOCOLS
 
     rgb = PROTOCOLS["daclip"]
     protocols = [rgb, replace(rgb, name="brightness", channels="y", metrics=("psnr", "ssim"))]
@@ -160,7 +160,7 @@ def metric_weights(root: Path) -> tuple[dict[str, Path], bool]:
     """Return the weight files of LPIPS and FID and whether they are the published ones, else random ones in `root`."""
     import torch
 
-    from benchmark.metrics.weight_files import ALEXNET, INCEPTION, MissingWeights, find_weight_file
+    from benchmark.downloads.find import ALEXNET, INCEPTION, MissingWeights, find_weight_file
 
     try:
         return {"lpips": find_weight_file(ALEXNET), "fid": find_weight_file(INCEPTION)}, True

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from benchmark.batches import restoration_batches
-from benchmark.batches.order import Order
-from benchmark.batches.patches import Patch, draw_patch
-from benchmark.build import Place, build_dataset
-from benchmark.cache import DecodedCache
+from benchmark.building.run import Place, build_dataset
 from benchmark.sources.samples import FileImage, Sample
+from benchmark.speed.authors.training import decoded_batch
 from benchmark.speed.build import write_mosaics
-from benchmark.speed.published_training import decoded_batch
-from models.images import encode_png, read
+from benchmark.training.batches import restoration_batches
+from benchmark.training.batches.order import Order
+from benchmark.training.batches.patches import Patch, draw_patch
+from benchmark.training.cache.read import DecodedCache
+from models.images.pixels import encode_png, read
 
 if TYPE_CHECKING:
     from torch import Tensor

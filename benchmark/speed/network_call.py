@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import UserError
-from models.inference import Precision, fit_for, restore, tile_for
-from models.peak import forget_peak, peak_memory, resident
-from models.tiles import count
+from models.inference.peak import forget_peak, peak_memory, resident
+from models.inference.restore import Precision, fit_for, restore, tile_for
+from models.inference.tiles import count
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from models.restorer import Restorer
+    from models.inference.restorer import Restorer
 
 REPEATS = 5
 ENOUGH_SECONDS = 10.0
@@ -58,7 +58,7 @@ class Call:
 
 def report(call: str) -> None:
     """Measure what a JSON text of a `Call` says and print what `measure` returns, or why it was refused, as JSON."""
-    from models.cpu import tune_cpu
+    from models.inference.cpu import tune_cpu
 
     tune_cpu()
     told = json.loads(call)
@@ -88,7 +88,7 @@ def measure(call: Call) -> dict[str, Any]:
     image = degraded_mosaic(restorer.card.tasks[0], call.size)
     calls = restorer.nfe
     if restorer.card.sampler:
-        from models.sampling import Sampling
+        from models.diffusion.settings import Sampling
 
         restorer.sampling = Sampling(nfe=min(SAMPLED_CALLS, calls))
     on_gpu = torch.device(call.device).type == "cuda"
@@ -130,8 +130,8 @@ def measure(call: Call) -> dict[str, Any]:
 
 def _operations(restorer: Restorer) -> dict[str, Any]:
     from benchmark.evaluation.cost import count_flops
+    from models.diffusion.settings import Sampling
     from models.networks.find import is_foreign
-    from models.sampling import Sampling
 
     if next(restorer.network.parameters(), None) is None:
         return {"flops": None, "flops_size": None}
@@ -144,9 +144,9 @@ def random_restorer(name: str) -> Restorer:
     """Return a network in its published size with random weights, with a DA-CLIP likewise where it listens to one."""
     import torch
 
+    from models.inference.restorer import Restorer
     from models.networks.build import build
     from models.networks.find import find_network
-    from models.restorer import Restorer
 
     torch.manual_seed(0)
     network, daclip = build(name, {}), None
@@ -166,7 +166,7 @@ def degraded_mosaic(degradation: str, size: tuple[int, int]) -> Tensor:
     """
     import torch
 
-    from benchmark.degradations.specs import DEFAULT_SPECS, apply
+    from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, apply
     from benchmark.speed.build import mosaic
 
     clean = mosaic(np.random.default_rng(0), (size[1], size[0]))

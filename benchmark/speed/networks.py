@@ -10,13 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from benchmark.children import isolated
-from benchmark.provenance import birth_certificate
-from benchmark.speed.measurements import SCHEMA, read_measurements
+from benchmark.engine.children import isolated
+from benchmark.results.measurements import SCHEMA, read_measurements
+from benchmark.results.provenance import birth_certificate
 from benchmark.speed.network_call import Call, encoded
 from models.errors import UserError
 from models.files import single_writer, write_sealed
-from models.inference import Precision
+from models.inference.restore import Precision
 from models.networks import NETWORKS
 from models.networks.find import SPANDREL, find_network
 
@@ -130,7 +130,7 @@ def machine_of(device: str, precision: str) -> dict[str, Any]:
     """
     import torch
 
-    from benchmark.provenance import hardware, versions
+    from benchmark.results.provenance import hardware, versions
 
     try:
         torch.zeros(1, device=device)

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.children import isolated
-from benchmark.speed.published import published_layers, reference_restore
-from models.peak import forget_peak, peak_memory
+from benchmark.engine.children import isolated
+from benchmark.speed.authors.restoring import published_layers, reference_restore
+from models.inference.peak import forget_peak, peak_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from models.restorer import Restorer
-    from models.sampling import Sampling
+    from models.diffusion.settings import Sampling
+    from models.inference.restorer import Restorer
 
 SIZE = 256
 NFE = 10
@@ -46,7 +46,7 @@ def restore_speed(*, size: int = SIZE, nfe: int = NFE, large: bool = True) -> di
     import torch
 
     from models.diffusion.noise import KeyedNoise
-    from models.sampling import Sampling
+    from models.diffusion.settings import Sampling
 
     restorer = published_restorer(Sampling(sampler="mr-sde-2", nfe=nfe))
     image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
@@ -104,8 +104,8 @@ def published_restorer(sampling: Sampling | None = None) -> Restorer:
     import torch
 
     from models.daclip.build import build_daclip
+    from models.inference.restorer import Restorer
     from models.networks.build import build
-    from models.restorer import Restorer
 
     torch.manual_seed(0)
     daclip = build_daclip(clip="ViT-B-32", pretrained=None)
@@ -149,7 +149,7 @@ def _once(restorer: Restorer, image: Tensor, *, published: bool) -> None:
 
 
 def _ours(restorer: Restorer, image: Tensor) -> Tensor:
-    from models.inference import restore
+    from models.inference.restore import restore
 
     return restore(restorer, image, keys=["speed"])
 

@@ -12,12 +12,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.cache import open_cache
-from benchmark.children import isolated
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.engine.children import isolated
+from benchmark.speed.authors.training import published_training
 from benchmark.speed.loader import PATCH, SEED, SIZE, cached_batches, loader_speed, png_batches, write_dataset
-from benchmark.speed.published_training import published_training
-from models.peak import forget_peak, peak_memory
+from benchmark.training.cache.read import open_cache
+from models.inference.peak import forget_peak, peak_memory
 
 if TYPE_CHECKING:
     from torch import Tensor

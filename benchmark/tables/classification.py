@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.calibration import BINS, COLDEST, HOTTEST
-from benchmark.classification_results import ClassificationResult
+from benchmark.results.calibration import BINS, COLDEST, HOTTEST
+from benchmark.results.classification import ClassificationResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedScores, published_section, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, birth_line, embolden, number, one_origin

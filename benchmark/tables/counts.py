@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.counts_results import CountsResult
+from benchmark.results.counts import CountsResult
 from benchmark.tables import TableCard
 from benchmark.tables.published import PublishedCounts, read_published
 from benchmark.tables.view import ABSENT, Cell, Records, Section, short_commit

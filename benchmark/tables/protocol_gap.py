@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS
-from benchmark.results import Result
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.restoration import Result
 from benchmark.tables.protocol_words import metric_words
 from benchmark.tables.view import Cell, Records, Section, birth_line, embolden, head, number
 from models.markdown import code

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS, Protocol
-from benchmark.scores import ProtocolId
+from benchmark.metrics.protocols import PROTOCOLS, Protocol
+from benchmark.results.parts import ProtocolId
 from models.markdown import code
 
 CHANNELS = {"rgb": "RGB", "y": "brightness Y (BT.601)"}

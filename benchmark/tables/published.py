@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS
-from benchmark.strict import parse
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.strict import parse
 from benchmark.tables.view import Cell, Section, embolden, head
 from models.errors import UserError, close_match
 from models.networks import NETWORKS

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS
-from benchmark.results import Result
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.restoration import Result
 from benchmark.tables.protocol_words import metric_words
 from benchmark.tables.published import Note, protocols_that_fit
 from benchmark.tables.reruns import FID_SHARE, MARGINS, Rerun, find_reruns

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.protocols import PROTOCOLS
-from benchmark.results import Result
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.restoration import Result
 from benchmark.tables import TABLES, TableCard
 from benchmark.tables.published import PublishedRow, PublishedScores, read_published
 from benchmark.tables.restoration import belongs

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.metrics import METRICS
-from benchmark.results import Result
+from benchmark.results.restoration import Result
 from benchmark.tables import TableCard
 from benchmark.tables.protocol_words import column_line
 from benchmark.tables.published import PublishedScores, published_section, read_published
@@ -81,7 +81,7 @@ def significance_marks(results: Sequence[Result], metric: str, per_image: PerIma
     """Return for each result the mark of a mean that is as good as the best, by paired tests; see `LEGEND`."""
     if METRICS[metric].kind != "image" or len(results) < 2:
         return [""] * len(results)
-    from benchmark.paired_tests import against_best, mark
+    from benchmark.results.paired_tests import against_best, mark
 
     rows = {r.method.name: found for r in results if (found := per_image(r)) is not None}
     tests = against_best(rows, metric, higher_is_better=METRICS[metric].higher_is_better)
@@ -140,7 +140,7 @@ def _overall(card: TableCard, results: Sequence[Result], metrics: Sequence[str],
 
 
 def _legend() -> tuple[str]:
-    from benchmark.paired_tests import LEGEND
+    from benchmark.results.paired_tests import LEGEND
 
     return (LEGEND,)
 

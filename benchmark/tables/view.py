@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from benchmark.classification_results import ClassificationResult
-from benchmark.counts_results import CountsResult
 from benchmark.metrics import MetricCard
-from benchmark.results import Result
-from benchmark.robustness_results import RobustnessResult
+from benchmark.results.classification import ClassificationResult
+from benchmark.results.counts import CountsResult
+from benchmark.results.restoration import Result
+from benchmark.results.robustness import RobustnessResult
 from models.errors import UserError
 
 ABSENT = "-"

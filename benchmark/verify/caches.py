@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.cache import check_cache
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.training.cache.read import check_cache
 from benchmark.verify.findings import Finding
 from captioning.tables import read_table
 from models.errors import UserError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources.samples import ImageBytes
 
 Level = Literal["error", "leak", "suspicion"]

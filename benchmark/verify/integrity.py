@@ -13,18 +13,18 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmark import engine
-from benchmark.dataset import Dataset
-from benchmark.degradations.specs import apply
-from benchmark.record import SYNTHESIS_PIXELS
-from benchmark.schema import RECORDS, wrong_with
-from benchmark.shards import DAMAGE, MAX_ROWS
+from benchmark.building.record import SYNTHESIS_PIXELS
+from benchmark.dataset.folder import Dataset
+from benchmark.dataset.schema import RECORDS, wrong_with
+from benchmark.dataset.shards import DAMAGE, MAX_ROWS
+from benchmark.degradations.specs.pipeline import apply
 from benchmark.verify.findings import Finding, Shown
 from benchmark.verify.fit import measure_fit
 from benchmark.verify.rows import Row
 from benchmark.verify.structure import grey, pixel_digest, thumbnail
 from models.errors import UserError
 from models.files import sha256_bytes, sha256_file
-from models.images import BadImage, decode
+from models.images.pixels import BadImage, decode
 
 _BATCH = 8  # rows of a row group that are unpacked at once
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from benchmark import engine
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.samples import ImageBytes
-from benchmark.sources.tree import Tree
 from benchmark.verify.duplicates import Print
 from benchmark.verify.findings import Place
 from benchmark.verify.structure import grey, pixel_digest, thumbnail
 from models.errors import UserError
-from models.images import BadImage, decode
+from models.images.pixels import BadImage, decode
 
 _CHUNK = 16  # images of a job
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.verify.findings import KINDS, LEVELS, Audit, Finding
 from benchmark.verify.thumbnails import draw
 from models.errors import UserError

@@ -10,7 +10,7 @@ import numpy as np
 from benchmark.verify.findings import Place, Shown
 from benchmark.verify.others import read_places
 from models.errors import UserError
-from models.images import BadImage, decode, encode_png
+from models.images.pixels import BadImage, decode, encode_png
 
 SIDE = 256  # pixels; larger images are shrunk to it
 GAP = 4

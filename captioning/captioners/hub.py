@@ -12,14 +12,14 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, LogitsProcessorList
 from transformers.utils import logging
 
+from captioning.captioners.code_in_folders import refuse_code, unanswered
 from captioning.captioners.contract import CleanImage
 from captioning.captioners.margins import MarginRecorder
 from captioning.captioners.model_files import find_model
 from captioning.captioners.stored_weights import check_files
-from captioning.code_in_folders import refuse_code, unanswered
 from models.errors import UserError
 from models.files import read_json
-from models.images import decode
+from models.images.pixels import decode
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

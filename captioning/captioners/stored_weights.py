@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from models.checkpoints.doors import content, regular_file
-from models.checkpoints.reading import read_content
-from models.checkpoints.safetensors_files import read_header
 from models.errors import UserError
 from models.files import parse_json
+from models.weights.formats.doors import content, regular_file
+from models.weights.formats.safetensors_files import read_header
+from models.weights.reading import read_content
 
 INDEX = ".index.json"
 WEIGHTS = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin", f"pytorch_model.bin{INDEX}")

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from captioning.code_in_folders import refuse_code, unanswered
+from captioning.captioners.code_in_folders import refuse_code, unanswered
 from models.errors import UserError, close_match
 from models.files import below, read_sealed, sha256_file, sha256_json, write_sealed
-from models.images import BadImage, decode
+from models.images.pixels import BadImage, decode
 
 LOCAL = "local-dir:"
 SCHEMAS = ("hf-hub:", LOCAL)

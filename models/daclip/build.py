@@ -11,7 +11,8 @@ import open_clip
 from models.daclip.config import infer, resolve
 from models.daclip.controller import DaClip
 from models.errors import UserError, close_match
-from models.weights import OpenedWeights, fitted, load_into, open_weights
+from models.weights.fitting import fitted, load_into
+from models.weights.opened import OpenedWeights, open_weights
 
 
 def build_daclip(*, clip: str | Mapping[str, object], pretrained: str | None, official_init: bool = True) -> DaClip:
@@ -84,7 +85,7 @@ def load_daclip(weights: Path | OpenedWeights) -> DaClip:
     Raises:
         UserError: The file is missing, damaged, or holds something else.
     """
-    from models.checkpoints.skeleton import skeleton
+    from models.daclip.skeleton import skeleton
 
     opened = open_weights(weights)
     path, metadata = opened.path, opened.metadata

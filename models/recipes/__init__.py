@@ -16,7 +16,7 @@ class RecipeCard:
         name: Name on the command line (`bench train NAME`).
         task: `"restoration"` (also with critics, or in stages), `"diffusion"` or `"daclip"`.
         title: What it trains, in prose.
-        target: "module:function" that makes the task which `models.training.loop.fit` runs.
+        target: "module:function" that makes the task which `models.training.fit.fit` runs.
         needs: Recipe whose run must be given first, or None.
         presets: Names of the presets in the file; the first is the default.
         shares: Recipe whose file it shares, where all presets are the same; "" for a file of its own.
@@ -38,8 +38,8 @@ class RecipeCard:
         return f"{self.shares or self.name}.yaml"
 
 
-RESTORATION = "models.training.restoration:restoration_task"
-ADVERSARIAL = "models.training.adversarial:adversarial_task"
+RESTORATION = "models.training.tasks.restoration:restoration_task"
+ADVERSARIAL = "models.training.tasks.adversarial:adversarial_task"
 
 
 def _own(
@@ -54,7 +54,7 @@ def _own(
 RECIPES = Catalogue[RecipeCard](
     "recipe",
     [
-        RecipeCard("daclip", "daclip", "DA-CLIP", "models.training.daclip:daclip_task"),
+        RecipeCard("daclip", "daclip", "DA-CLIP", "models.training.tasks.daclip:daclip_task"),
         RecipeCard("nafnet", "restoration", "NAFNet", RESTORATION),
         RecipeCard(
             "nafnet-degradation",
@@ -70,20 +70,20 @@ RECIPES = Catalogue[RecipeCard](
             RESTORATION,
             needs="daclip",
         ),
-        RecipeCard("ir-sde", "diffusion", "IR-SDE", "models.training.diffusion:diffusion_task"),
+        RecipeCard("ir-sde", "diffusion", "IR-SDE", "models.training.tasks.diffusion:diffusion_task"),
         RecipeCard(
             "ir-sde-daclip",
             "diffusion",
             "IR-SDE + DA-CLIP",
-            "models.training.diffusion:diffusion_task",
+            "models.training.tasks.diffusion:diffusion_task",
             needs="daclip",
         ),
-        RecipeCard("wild-ir", "diffusion", "Wild-IR", "models.training.diffusion:diffusion_task", needs="daclip"),
-        _own("refusion", target="models.training.diffusion:diffusion_task", task="diffusion"),
+        RecipeCard("wild-ir", "diffusion", "Wild-IR", "models.training.tasks.diffusion:diffusion_task", needs="daclip"),
+        _own("refusion", target="models.training.tasks.diffusion:diffusion_task", task="diffusion"),
         _own("nafnet-local"),
         _own("restormer"),
         _own("promptir"),
-        _own("airnet", target="models.training.contrastive:contrastive_task", second_crop=True),
+        _own("airnet", target="models.training.tasks.contrastive:contrastive_task", second_crop=True),
         _own("mprnet"),
         _own("mirnet"),
         _own("maxim"),
@@ -97,9 +97,9 @@ RECIPES = Catalogue[RecipeCard](
         _own("dehazeformer-s"),
         _own("dehazeformer-b", shares="dehazeformer-s"),
         _own("enlightengan", target=ADVERSARIAL),
-        _own("uretinex", target="models.training.retinex:retinex_task"),
+        _own("uretinex", target="models.training.tasks.retinex:retinex_task"),
         _own("jorder"),
-        _own("jorder-e", target="models.training.rain:rain_task"),
+        _own("jorder-e", target="models.training.tasks.rain:rain_task"),
         _own("prenet"),
         _own("prenet-r", shares="prenet"),
         _own("prenet-x", shares="prenet"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.errors import UserError
 from models.files import atomic_path, read_sealed, sha256_file, write_sealed
-from models.training.together import alike, whole
+from models.training.processes import alike, whole
 
 FORMAT = 2
 

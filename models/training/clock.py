@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from models.peak import peak_memory
+from models.inference.peak import peak_memory
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from models.training.processes import alike
 from models.training.settings import Ema
-from models.training.together import alike
 
 # ema-pytorch's own defaults, which the authors left as they are.
 COPY_UNTIL = 100

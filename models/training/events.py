@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.errors import UserError
 from models.files import write_text
-from models.run_records import read_events
+from models.weights.records import read_events
 
 
 class EventLog:

@@ -15,10 +15,10 @@ from models.training.checkpoint import (
     write_checkpoint,
 )
 from models.training.ema import MovingAverage
+from models.training.processes import from_all, on_first, whole
 from models.training.randomness import random_state, restore_random_state
 from models.training.stepping import Stepper
-from models.training.task import Task
-from models.training.together import from_all, on_first, whole
+from models.training.tasks.contract import Task
 from models.training.validate import Best
 from models.training.watch import LossWatch
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from models.errors import UserError
-from models.weights import OpenedWeights, load_into, open_weights
+from models.weights.fitting import load_into
+from models.weights.opened import OpenedWeights, open_weights
 
 
 def start_from(module: nn.Module, weights: Path | OpenedWeights, *, partial: bool) -> list[str]:

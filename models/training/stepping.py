@@ -11,9 +11,9 @@ from torch.distributed.tensor import DTensor
 
 from models.errors import UserError
 from models.training.optimizers import make_optimizer
+from models.training.processes import whole
 from models.training.recipe import Recipe
-from models.training.task import ON_CPU, Batch, Scores, Task, Validates, named_groups
-from models.training.together import whole
+from models.training.tasks.contract import ON_CPU, Batch, Scores, Task, Validates, named_groups
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

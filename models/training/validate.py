@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from models.errors import UserError, close_match
+from models.training.processes import from_all
 from models.training.settings import Validation
-from models.training.task import Scores
-from models.training.together import from_all
+from models.training.tasks.contract import Scores
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

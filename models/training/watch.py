@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from models.training.processes import from_all
 from models.training.recipe import Recipe
-from models.training.together import from_all
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -7,10 +7,10 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.checkpoints.reading import missing_parts
 from models.errors import UserError
 from models.files import sha256_file, sha256_json
 from models.networks import NETWORKS
+from models.weights.reading import missing_parts
 
 FILE_NAME = "weights.safetensors"
 KINDS = (

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints.reading import is_safetensors, safetensors_metadata
 from models.diffusion.samplers import SAMPLERS
 from models.errors import UserError, close_match
 from models.networks import NETWORKS
+from models.weights.reading import is_safetensors, safetensors_metadata
 
 DACLIP = "daclip"
 TASKS = ("restoration", "daclip")

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import Tensor
 
-from models.checkpoints.reading import Checkpoint, is_safetensors, read_checkpoint
 from models.errors import UserError
-from models.noted_digests import check_noted, noted_digest
-from models.run_records import recorded_digest
 from models.weights.files import files_of, parts_in, weights_digest, weights_file, weights_size
 from models.weights.metadata import read_metadata
+from models.weights.noted import check_noted, noted_digest
+from models.weights.reading import Checkpoint, is_safetensors, read_checkpoint
+from models.weights.records import recorded_digest
 
 BLOCK = 1 << 23
 TICK = 0.02
@@ -174,7 +174,7 @@ def open_weights(source: Path | OpenedWeights) -> OpenedWeights:
 
 
 def load_state(path: Path, *, nesting: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Read the tensors of a weights file of any kind, see `models.checkpoints.reading`.
+    """Read the tensors of a weights file of any kind, see `models.weights.reading`.
 
     A checkpoint may nest them under "params_ema", "params", "state_dict" and the like, and their names may begin with
     "module." (the first decides); both are removed. Nothing that a file contains is executed.

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from benchmark.cache import open_cache
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.training.cache.read import open_cache
 
 
 def fill(data: Path, workers: int) -> None:

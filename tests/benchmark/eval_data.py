@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import plan
-from benchmark.build import build_dataset
+from benchmark.building import plan
+from benchmark.building.run import build_dataset
 from benchmark.sources.samples import FileImage, Sample
-from models.images import encode_png
+from models.images.pixels import encode_png
 from models.networks.build import build
-from models.weights import save_weights
+from models.weights.saving import save_weights
 
 SDE = {"steps": 3, "max_sigma": 50.0, "schedule": "cosine", "eps": 0.005}
 ARCHS = {

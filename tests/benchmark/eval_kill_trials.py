@@ -18,8 +18,8 @@ import torch  # noqa: F401 - imported once here, and not by every child
 from eval_data import eval_dataset, small_weights
 
 from benchmark.cli import main as bench
-from benchmark.cli.evaluation import evaluate_jobs  # noqa: F401 - likewise
-from benchmark.metrics.scorer import MultiScorer  # noqa: F401 - likewise
+from benchmark.evaluation.run import evaluate_jobs  # noqa: F401 - likewise
+from benchmark.evaluation.scoring.scorer import MultiScorer  # noqa: F401 - likewise
 from models.files import sha256_file
 
 PROTOCOLS = ("daclip", "restormer-y")

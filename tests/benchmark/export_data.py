@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.cli import main
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export.run import Options, export, plan_export
 from captioning.titles import render_titles
 from models.vocabulary import DEGRADATIONS

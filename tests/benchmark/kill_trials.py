@@ -12,8 +12,8 @@ from pathlib import Path
 
 from trees import tree_digest
 
-from benchmark import plan
-from benchmark.build import build_dataset
+from benchmark.building import plan
+from benchmark.building.run import build_dataset
 from benchmark.sources.samples import FileImage, Sample
 
 

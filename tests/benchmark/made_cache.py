@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache import DecodedCache
-from benchmark.cache_digests import digest_of, write_index
+from benchmark.training.cache.digests import digest_of, write_index
+from benchmark.training.cache.read import DecodedCache
 
 SIZES = [(70, 90), (40, 64), (64, 64), (33, 150), (90, 41), (64, 64), (20, 24), (64, 64), (50, 50), (70, 90), (9, 64)]
 """Some are smaller than the patches that tests cut, two not even half as large."""

@@ -10,13 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmark.build import build_dataset
-from benchmark.dataset import Dataset
-from benchmark.degradations.specs import DEFAULT_SPECS, apply
+from benchmark.building.run import build_dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, apply
 from benchmark.sources.demo import tiles
 from benchmark.sources.samples import Sample
 from models.files import sha256_bytes
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmark.classification_results import ClassificationResult
+from benchmark.evaluation.robustness.cases import Case
 from benchmark.metrics import METRICS
-from benchmark.provenance import birth_certificate
-from benchmark.results import Result, mean_over_groups
-from benchmark.robustness_cases import Case
-from benchmark.robustness_results import LevelScores, RobustnessResult
-from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
+from benchmark.results.classification import ClassificationResult
+from benchmark.results.parts import Cost, Group, Method, ProtocolId, Score, TestSet
+from benchmark.results.provenance import birth_certificate
+from benchmark.results.restoration import Result, mean_over_groups
+from benchmark.results.robustness import LevelScores, RobustnessResult
 from benchmark.tables.view import Section
 from models.vocabulary import DEGRADATIONS
 

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark import plan
-from benchmark.build import build_dataset
-from benchmark.dataset import Dataset
+from benchmark.building import plan
+from benchmark.building.run import build_dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources.samples import FileImage, Rejected, Sample
 from models.files import write_json
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 
 def small_dataset(

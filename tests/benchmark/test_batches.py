@@ -11,9 +11,9 @@ import pytest
 import torch
 from made_cache import SIZES, made_cache
 
-from benchmark.batches import daclip_batches, restoration_batches
-from benchmark.batches.order import pairs_before
-from benchmark.cache import DecodedCache
+from benchmark.training.batches import daclip_batches, restoration_batches
+from benchmark.training.batches.order import pairs_before
+from benchmark.training.cache.read import DecodedCache
 from models.errors import UserError
 from models.training.settings import Phase
 

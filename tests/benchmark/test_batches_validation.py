@@ -10,9 +10,9 @@ import pytest
 import torch
 from made_cache import SIZES, TYPES, made_cache
 
-from benchmark.batches import daclip_validation, held_out, validation_batches
-from benchmark.batches.validation import chosen_rows
-from benchmark.cache import DecodedCache
+from benchmark.training.batches import daclip_validation, held_out, validation_batches
+from benchmark.training.batches.validation import chosen_rows
+from benchmark.training.cache.read import DecodedCache
 from models.errors import UserError
 
 

@@ -18,17 +18,18 @@ import pytest
 from PIL import Image
 from trees import tree_digest
 
-from benchmark import engine, plan
-from benchmark.build import Place, build_dataset
-from benchmark.counts import TABLE_1, compare
-from benchmark.dataset import Dataset
-from benchmark.plan import plan_shards
+from benchmark import engine
+from benchmark.building import plan
+from benchmark.building.plan import plan_shards
+from benchmark.building.run import Place, build_dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources import SOURCES
+from benchmark.sources.counts import TABLE_1, compare
 from benchmark.sources.samples import FileImage, Sample
-from benchmark.verify import verify
+from benchmark.verify.run import verify
 from models.errors import UserError
 from models.files import single_writer
-from models.images import decode, encode_png
+from models.images.pixels import decode, encode_png
 
 ROOT = Path(__file__).parents[2]
 

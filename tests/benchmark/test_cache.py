@@ -17,14 +17,14 @@ import pytest
 from small_datasets import small_dataset
 from stranger_datasets import rewrite
 
-from benchmark import plan
-from benchmark.build import build_dataset
-from benchmark.cache import cache_size, check_cache, open_cache
-from benchmark.dataset import Dataset
+from benchmark.building import plan
+from benchmark.building.run import build_dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources.samples import FileImage, Sample
+from benchmark.training.cache.read import cache_size, check_cache, open_cache
 from models.errors import UserError
 from models.files import read_json, sha256_bytes, write_json
-from models.images import decode, encode_png
+from models.images.pixels import decode, encode_png
 
 SIZES = [(24, 32), (40, 20), (33, 47), (16, 16), (50, 61), (24, 32)]
 

@@ -14,7 +14,7 @@ from small_datasets import small_dataset
 from trees import tree_digest
 
 from benchmark.cli import main
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.speed.random_blip import SIZES, BlipSize, save_random_blip
 from models.files import read_json, sha256_file, single_writer, write_json, write_sealed
 

@@ -14,18 +14,18 @@ import pytest
 import yaml
 from small_datasets import small_dataset, write_captions
 
-from benchmark.card import refresh, write_card
-from benchmark.dataset import Dataset
-from benchmark.publish import terms
-from benchmark.publish.captions import caption_files, caption_sets
-from benchmark.publish.card import render_card
-from benchmark.publish.citations import bibliography
-from benchmark.publish.columns import COLUMNS
-from benchmark.publish.header import features
-from benchmark.publish.recipe import command, recipe_file
-from benchmark.publish.terms import check_rights, strictest
-from benchmark.recipe import load_recipe
-from benchmark.schema import RECORDS
+from benchmark.building.recipe import load_recipe
+from benchmark.dataset.folder import Dataset
+from benchmark.dataset.schema import RECORDS
+from benchmark.publish.card import terms
+from benchmark.publish.card.captions import caption_files, caption_sets
+from benchmark.publish.card.card import render_card
+from benchmark.publish.card.citations import bibliography
+from benchmark.publish.card.columns import COLUMNS
+from benchmark.publish.card.header import features
+from benchmark.publish.card.recipe import command, recipe_file
+from benchmark.publish.card.terms import check_rights, strictest
+from benchmark.publish.card.write import refresh, write_card
 from benchmark.sources import SOURCES
 from benchmark.sources.samples import Rejected
 from models.errors import UserError

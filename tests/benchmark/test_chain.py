@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.build import build_dataset
+from benchmark.building.run import build_dataset
 from benchmark.cli import bench, main
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources import SOURCES
 from models.files import sha256_file
-from models.images import encode_png, read
+from models.images.pixels import encode_png, read
 from models.recipes import RECIPES
-from models.weights import read_metadata
+from models.weights.metadata import read_metadata
 
 CHAINED = [name for name, card in RECIPES.items() if "unified" not in card.presets]
 """The paper's own recipes; those of other networks are trained in tests/models, without a dataset."""

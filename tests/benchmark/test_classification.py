@@ -16,8 +16,13 @@ from PIL import Image
 from scipy.special import log_softmax
 from scipy.special import softmax as scipy_softmax
 
-from benchmark.build import build_dataset
-from benchmark.calibration import (
+from benchmark.building.run import build_dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.classification.classify import Answers, classify_images
+from benchmark.report.classification import accuracy_table, classification_drawing, confusion_table, short_label
+from benchmark.report.figure import KEY, text_of
+from benchmark.report.terminal import print_table
+from benchmark.results.calibration import (
     COLDEST,
     Calibration,
     best_temperature,
@@ -27,12 +32,7 @@ from benchmark.calibration import (
     reliability,
     softmax,
 )
-from benchmark.classification_results import ClassificationResult, read_classifications, write_classification
-from benchmark.classify import Answers, classify_images
-from benchmark.dataset import Dataset
-from benchmark.report.classification import accuracy_table, classification_drawing, confusion_table, short_label
-from benchmark.report.figure import KEY, text_of
-from benchmark.report.terminal import print_table
+from benchmark.results.classification import ClassificationResult, read_classifications, write_classification
 from benchmark.sources import SOURCES
 from benchmark.tables.classification import measured_sections
 from models.daclip.build import build_daclip

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from archives_maker import clean, degraded, pack, unpack
 
-from benchmark.degradations.severity import severity_spec
-from benchmark.recipe import load_recipe
+from benchmark.building.recipe import load_recipe
+from benchmark.degradations.specs.severity import severity_spec
 from benchmark.sources.layouts import FOLDER_PAIRS
 from benchmark.sources.open import open_source
 from benchmark.sources.samples import Rejected, Sample

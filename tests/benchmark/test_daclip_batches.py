@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.batches import daclip_batches
-from benchmark.cache import DecodedCache
-from benchmark.cache_digests import digest_of, write_index
+from benchmark.training.batches import daclip_batches
+from benchmark.training.cache.digests import digest_of, write_index
+from benchmark.training.cache.read import DecodedCache
 
 SIZES = [(70, 90), (40, 64), (64, 64), (33, 150), (90, 41)]
 

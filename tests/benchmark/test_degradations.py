@@ -11,11 +11,11 @@ from PIL import Image
 
 from benchmark.degradations import OPERATIONS
 from benchmark.degradations.mask import brush_strokes
-from benchmark.degradations.specs import DEFAULT_SPECS, apply
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, apply
 from benchmark.report.contact_sheet import contact_sheet, degradation_sheet
 from benchmark.sources.demo import tiles
 from models.errors import UserError
-from models.images import read, to_float
+from models.images.pixels import read, to_float
 from models.vocabulary import DEGRADATIONS
 
 TYPES = [name for name, card in OPERATIONS.items() if card.degradation is not None]

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.degradations.specs import DEFAULT_SPECS
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
 from benchmark.sources.demo import FLAT, PICTURES, SIDE, TEST_PAIRS, TRAIN_PAIRS, Tile, _detail, candidates, read
-from benchmark.sources.photos import PHOTOS, photo
-from benchmark.sources.procedural import PROCEDURAL
-from benchmark.sources.procedural import SIDE as PROCEDURAL_SIDE
+from benchmark.sources.embedded.photos import PHOTOS, photo
+from benchmark.sources.embedded.procedural import PROCEDURAL
+from benchmark.sources.embedded.procedural import SIDE as PROCEDURAL_SIDE
 from benchmark.sources.samples import Sample
 from models.errors import UserError
-from models.images import decode
+from models.images.pixels import decode
 from models.vocabulary import DEGRADATIONS
 
 

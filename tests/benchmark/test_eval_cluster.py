@@ -10,7 +10,7 @@ import pytest
 from eval_data import eval_dataset, small_weights
 
 from benchmark.cli import main
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.evaluation.cluster import read_unit, units_of
 
 

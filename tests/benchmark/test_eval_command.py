@@ -17,10 +17,10 @@ import pytest
 from eval_data import eval_dataset, small_weights
 
 from benchmark.cli import main
-from benchmark.dataset import Dataset
-from benchmark.results import read_results
+from benchmark.dataset.folder import Dataset
+from benchmark.results.restoration import read_results
 from models.files import sha256_file
-from models.images import encode_png, read
+from models.images.pixels import encode_png, read
 
 
 def run(*arguments: object) -> int:

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from eval_data import eval_dataset, small_weights
 
-from benchmark.dataset import Dataset
-from benchmark.evaluate import Evaluated, evaluate_network, score
+from benchmark.dataset.folder import Dataset
 from benchmark.evaluation.cost import measured_cost
-from benchmark.evaluation.restoring import Restored, restore_pair, restore_pairs
-from benchmark.evaluation.scoring import score_image, score_images, tokens
+from benchmark.evaluation.network import Evaluated, evaluate_network, score
+from benchmark.evaluation.pairs import Restored, restore_pair, restore_pairs
+from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
+from benchmark.evaluation.scoring.threads import score_image, score_images, tokens
 from benchmark.evaluation.store import Scored, Store
 from benchmark.evaluation.summary import summarise
-from benchmark.metrics.scorer import MultiScorer, Scorer
-from benchmark.protocols import PROTOCOLS
-from benchmark.scores import Method
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.parts import Method
 from models.errors import UserError
-from models.images import to_float, to_uint8
-from models.loading import load_restorer
-from models.restorer import Restorer
+from models.images.pixels import to_float, to_uint8
+from models.inference.loading import load_restorer
+from models.inference.restorer import Restorer
 
 TWO = [PROTOCOLS["daclip"], PROTOCOLS["daclip-derain-y"]]
 METHOD = Method("m", "M", "ir-sde")

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export.names import file_stems
 from benchmark.export.webdataset import pattern
 from captioning.titles import render_titles

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from export_data import TYPES, build, run, write
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export import LAYOUTS
 from models.errors import UserError
 from models.files import sha256_file, single_writer

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.dataset import Dataset
-from models.images import decode, encode_png
+from benchmark.dataset.folder import Dataset
+from models.images.pixels import decode, encode_png
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "import sys; from benchmark.cli import main; main(sys.argv[1:])"]
@@ -241,7 +241,7 @@ def test_two_builds_into_one_folder_at_once_end_with_one_whole_dataset(tmp_path:
 
 
 def test_a_source_that_vanishes_stops_the_build_instead_of_thinning_it(tmp_path: Path) -> None:
-    from benchmark.build import build_dataset
+    from benchmark.building.run import build_dataset
     from benchmark.sources.samples import FileImage, Sample, SourceUnreachable
 
     files = [tmp_path / f"{number}.png" for number in range(3)]

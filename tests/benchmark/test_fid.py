@@ -14,13 +14,13 @@ from pytorch_fid.fid_score import calculate_frechet_distance, get_activations
 from pytorch_fid.inception import InceptionV3
 from torchvision.models import inception_v3
 
+from benchmark.downloads.find import INCEPTION, MissingWeights, find_weight_file, load_state
+from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
 from benchmark.metrics.fid import Fid, frechet_distance
 from benchmark.metrics.inception import InceptionFeatures
-from benchmark.metrics.scorer import MultiScorer, Scorer
-from benchmark.metrics.weight_files import INCEPTION, MissingWeights, find_weight_file, load_state
-from benchmark.protocols import PROTOCOLS
+from benchmark.metrics.protocols import PROTOCOLS
 from models.errors import UserError
-from models.images import read
+from models.images.pixels import read
 
 
 def theirs(a: np.ndarray, b: np.ndarray) -> float:

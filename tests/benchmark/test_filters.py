@@ -11,12 +11,12 @@ import pytest
 
 from benchmark.degradations import OPERATIONS
 from benchmark.degradations.deconvolve import centred, wiener
-from benchmark.degradations.kernel_kinds import KINDS
-from benchmark.degradations.kernels import gaussian_kernel
-from benchmark.degradations.specs import DEFAULT_SPECS, apply
+from benchmark.degradations.kernels.kinds import KINDS
+from benchmark.degradations.kernels.shapes import gaussian_kernel
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, apply
 from benchmark.sources.demo import tiles
 from models.errors import UserError
-from models.images import to_float
+from models.images.pixels import to_float
 
 RESTORE = "resize(restore=true)"
 SPECS = [

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmark.cli import main
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources.demo import tiles
 
 TINY = ["clip.embed_dim=32", "clip.vision_cfg.width=32", "clip.vision_cfg.layers=1", "clip.text_cfg.width=32"]

@@ -14,8 +14,8 @@ import pytest
 from scipy.stats import multivariate_normal
 from skimage.draw import disk
 
-from benchmark.degradations.kernel_kinds import KINDS, Kernel
-from benchmark.degradations.kernels import (
+from benchmark.degradations.kernels.kinds import KINDS, Kernel
+from benchmark.degradations.kernels.shapes import (
     box_kernel,
     defocus_kernel,
     gaussian_kernel,
@@ -23,7 +23,7 @@ from benchmark.degradations.kernels import (
     plateau_kernel,
     sinc_kernel,
 )
-from benchmark.degradations.stored_kernels import stored_kernels
+from benchmark.degradations.kernels.stored import stored_kernels
 from models.errors import UserError
 
 SIZES = [3, 5, 7, 13, 19, 31]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmark.evaluation.scoring.sets import FeatureSets, set_scores
 from benchmark.metrics import kid
 from benchmark.metrics.kid import Kid, kernel_distance, paired_interval
-from benchmark.metrics.set_scores import FeatureSets, set_scores
 from models.errors import UserError
 
 

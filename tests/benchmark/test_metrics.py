@@ -17,7 +17,7 @@ from benchmark.metrics.luma import luma
 from benchmark.metrics.psnr import psnr
 from benchmark.metrics.ssim import ssim
 from models.errors import UserError
-from models.images import to_float
+from models.images.pixels import to_float
 
 
 @pytest.mark.parametrize("name", METRICS)

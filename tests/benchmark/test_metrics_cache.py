@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.metrics.feature_cache import FeatureCache, default_path, image_digest
+from benchmark.evaluation.scoring.feature_cache import FeatureCache, default_path, image_digest
 from models.errors import UserError
 
 WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from benchmark.metrics.feature_cache import FeatureCache
+from benchmark.evaluation.scoring.feature_cache import FeatureCache
 cache = FeatureCache(Path(sys.argv[1]), recipe="r")
 print("ready", flush=True)
 for number in range(int(sys.argv[2]), int(sys.argv[3])):

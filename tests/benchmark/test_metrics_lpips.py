@@ -13,12 +13,12 @@ import torch
 import torchvision
 from metric_images import pair, random_backbone
 
+from benchmark.downloads.find import ALEXNET, INCEPTION, WEIGHT_FILES, MissingWeights, find_weight_file
+from benchmark.evaluation.scoring.scorer import Scorer
 from benchmark.metrics.lpips import Lpips
-from benchmark.metrics.scorer import Scorer
-from benchmark.metrics.weight_files import ALEXNET, INCEPTION, WEIGHT_FILES, MissingWeights, find_weight_file
-from benchmark.protocols import PROTOCOLS
+from benchmark.metrics.protocols import PROTOCOLS
 from models.errors import UserError
-from models.images import to_float
+from models.images.pixels import to_float
 
 
 @pytest.fixture(scope="module")

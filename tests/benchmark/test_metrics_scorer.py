@@ -10,16 +10,16 @@ import pytest
 from metric_images import pair, random_backbone
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from benchmark.downloads.find import ALEXNET, INCEPTION
+from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
 from benchmark.metrics import METRICS
 from benchmark.metrics.lpips import Lpips
 from benchmark.metrics.luma import luma
+from benchmark.metrics.protocols import PROTOCOLS
 from benchmark.metrics.psnr import psnr
-from benchmark.metrics.scorer import MultiScorer, Scorer
 from benchmark.metrics.ssim import ssim
-from benchmark.metrics.weight_files import ALEXNET, INCEPTION
-from benchmark.protocols import PROTOCOLS
 from models.errors import UserError
-from models.images import list_images, read, to_float, to_uint8
+from models.images.pixels import list_images, read, to_float, to_uint8
 
 
 @pytest.fixture(scope="module")

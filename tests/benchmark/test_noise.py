@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmark.degradations import OPERATIONS
-from benchmark.degradations.specs import apply, generator_for, parse, truncate
+from benchmark.degradations.specs.pipeline import apply, generator_for, parse, truncate
 from benchmark.sources.demo import tiles
 from models.errors import UserError
-from models.images import to_float, to_uint8
+from models.images.pixels import to_float, to_uint8
 
 
 def seeded(seed: int = 0) -> np.random.Generator:

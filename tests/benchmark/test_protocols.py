@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS
+from benchmark.metrics.protocols import PROTOCOLS
 from models.errors import UserError
 
 
@@ -83,7 +83,7 @@ def test_a_mistyped_protocol_names_the_close_one() -> None:
         PROTOCOLS["daclip-table"]
 
 
-@pytest.mark.parametrize("module", ["benchmark.protocols", "benchmark.metrics"])
+@pytest.mark.parametrize("module", ["benchmark.metrics.protocols", "benchmark.metrics"])
 def test_catalogues_import_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*({{'torch', 'numpy', 'cv2', 'scipy', 'lpips'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -91,6 +91,6 @@ def test_catalogues_import_nothing_heavy(module: str) -> None:
 
 
 def test_the_scorer_module_does_not_import_torch_until_it_is_used() -> None:
-    code = "import sys, benchmark.metrics.scorer; print(*({'torch', 'lpips', 'pytorch_fid'} & set(sys.modules)))"
+    code = "import sys, benchmark.evaluation.scoring.scorer; print(*({'torch', 'lpips', 'pytorch_fid'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -17,7 +17,7 @@ from hub_stand_in import TOKEN, Fault, StandIn
 from small_datasets import small_dataset, write_captions
 
 from benchmark.cli import main
-from benchmark.publish import push as pushing
+from benchmark.publish.hub import push as pushing
 
 ROOT = Path(__file__).parents[2]
 SHARDS = r"/storage/"

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from benchmark.cli import main
-from benchmark.restored_files import LEDGER
+from benchmark.restoring.files import LEDGER
 from models.networks.build import build
 
 NAFNET = {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)}

@@ -15,11 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.classification_results import ClassificationResult, read_classifications, write_classification
-from benchmark.counts_results import CountsResult, DatasetId, read_counts, write_counts
-from benchmark.provenance import birth_certificate, portable
-from benchmark.results import Result, mean_over_groups, read_per_image, read_results, write_result, write_rows
-from benchmark.scores import Cost, Group, Method, ProtocolId, Score, TestSet
+from benchmark.results.classification import ClassificationResult, read_classifications, write_classification
+from benchmark.results.counts import CountsResult, DatasetId, read_counts, write_counts
+from benchmark.results.parts import Cost, Group, Method, ProtocolId, Score, TestSet
+from benchmark.results.provenance import birth_certificate, portable
+from benchmark.results.restoration import (
+    Result,
+    mean_over_groups,
+    read_per_image,
+    read_results,
+    write_result,
+    write_rows,
+)
 from models.errors import UserError
 from models.files import write_json
 from models.vocabulary import DEGRADATIONS

@@ -17,20 +17,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark.cli import main
-from benchmark.degradations.severity import LEVELS
-from benchmark.degradations.specs import apply, parse
+from benchmark.degradations.specs.pipeline import apply, parse
+from benchmark.degradations.specs.severity import LEVELS
+from benchmark.evaluation.robustness.cases import CASES, chosen_cases
+from benchmark.evaluation.robustness.measure import clean_images, evaluate_robustness, per_image_part
 from benchmark.evaluation.store import Store
+from benchmark.metrics.protocols import PROTOCOLS
 from benchmark.metrics.psnr import psnr
-from benchmark.protocols import PROTOCOLS
-from benchmark.robustness import clean_images, evaluate_robustness, per_image_part
-from benchmark.robustness_cases import CASES, chosen_cases
-from benchmark.robustness_results import KIND_TITLES, RobustnessResult, read_robustness, write_robustness
-from benchmark.scores import Method
+from benchmark.results.parts import Method
+from benchmark.results.robustness import KIND_TITLES, RobustnessResult, read_robustness, write_robustness
 from benchmark.sources.demo import tiles
 from models.errors import UserError
-from models.images import encode_png
+from models.images.pixels import encode_png
+from models.inference.restorer import Restorer
 from models.networks.build import build
-from models.restorer import Restorer
 from models.vocabulary import DEGRADATIONS
 
 METHOD = Method("input", "Input", "input", 0)

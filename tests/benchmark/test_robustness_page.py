@@ -8,8 +8,8 @@ from dataclasses import replace
 from made_results import bold, make_robustness
 from PIL import Image
 
+from benchmark.evaluation.robustness.cases import CASES, chosen_cases
 from benchmark.report.robustness import metric_sections, robustness_boards
-from benchmark.robustness_cases import CASES, chosen_cases
 from benchmark.tables.view import Section
 
 FEW = chosen_cases(["hazy", "noisy", "ringing", "hazy+rainy"])

@@ -12,7 +12,7 @@ from PIL import Image
 from train_data import command
 
 from benchmark.report.curves import curves_figure
-from benchmark.runs import differences, find_runs, read_run
+from benchmark.training.runs import differences, find_runs, read_run
 from models.errors import UserError
 from models.files import single_writer, write_json, write_sealed, write_text
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.record import make_record
-from benchmark.schema import RECORDS
+from benchmark.building.record import make_record
+from benchmark.dataset.schema import RECORDS
 from benchmark.sources.samples import Sample
-from models.images import decode, encode_png
+from models.images.pixels import decode, encode_png
 from models.vocabulary import DEGRADATIONS, SPLITS
 
 

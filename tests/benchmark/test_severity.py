@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmark.degradations.severity import LEVELS, SEVERITY, severity_spec
-from benchmark.degradations.specs import apply, parse, words
+from benchmark.degradations.specs.pipeline import apply, parse, words
+from benchmark.degradations.specs.severity import LEVELS, SEVERITY, severity_spec
 from benchmark.sources.demo import tiles
 from models.errors import UserError
 from models.vocabulary import DEGRADATIONS, check_word

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from archives_maker import FULL, MAKERS, TINY, Archives, pack, picture, unpack
 
-from benchmark.counts import TABLE_1, compare_sources, count_samples, differences
 from benchmark.sources import SOURCES
 from benchmark.sources.celebahq import MaskedImage, paint
+from benchmark.sources.counts import TABLE_1, compare_sources, count_samples, differences
 from benchmark.sources.open import find_sources, open_source
 from benchmark.sources.samples import FileImage, Rejected, Sample
 from models.errors import UserError
-from models.images import decode, encode_png, read
+from models.images.pixels import decode, encode_png, read
 from models.vocabulary import DEGRADATIONS
 
 PUBLISHED = tuple(MAKERS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from benchmark.degradations import OPERATIONS
-from benchmark.degradations.specs import DEFAULT_SPECS, Spec, Step, apply, expand, parse, words
+from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, Spec, Step, apply, expand, parse, words
 from models.errors import UserError
 
 PARAMETERS = {

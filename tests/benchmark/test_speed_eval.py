@@ -11,12 +11,12 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmark.metrics.scorer import MultiScorer
-from benchmark.protocols import PROTOCOLS
+from benchmark.evaluation.scoring.scorer import MultiScorer
+from benchmark.metrics.protocols import PROTOCOLS
 from benchmark.speed import MEASUREMENTS
+from benchmark.speed.authors.evaluation import Clock, random_alexnet, reference_scores
 from benchmark.speed.evaluate import evaluate_speed, metric_weights, write_pairs
-from benchmark.speed.reference_evaluation import Clock, random_alexnet, reference_scores
-from models.images import read
+from models.images.pixels import read
 
 
 def test_the_reference_and_ours_give_the_same_numbers_of_each_image(tmp_path: Path) -> None:

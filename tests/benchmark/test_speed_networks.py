@@ -24,9 +24,9 @@ from benchmark.speed import MEASUREMENTS
 from benchmark.speed.network_call import REPEATS, Call, degraded_mosaic, measure
 from benchmark.speed.networks import chosen_names, machine_of, measured_apart, networks_speed, parse_size
 from models.errors import UserError
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.restorer import Restorer
 
 CHEAP_ON_4K = ("enlightengan", "griddehazenet", "dehazeformer-t")
 

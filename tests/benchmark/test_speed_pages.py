@@ -7,7 +7,7 @@ from pathlib import Path
 
 from measured_networks import measured
 
-from benchmark.leaderboard import generate, stale, write
+from benchmark.report.leaderboard import generate, stale, write
 from benchmark.report.speed_networks import networks_markdown
 
 

@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from benchmark.speed import MEASUREMENTS
-from benchmark.speed.published import published_layers, reference_restore
+from benchmark.speed.authors.restoring import published_layers, reference_restore
 from benchmark.speed.restore import attention_bytes, memory_of, restore_speed
 from models.daclip.build import build_daclip
 from models.diffusion.noise import KeyedNoise
-from models.inference import restore
+from models.diffusion.settings import Sampling
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks.build import build
-from models.restorer import Restorer
-from models.sampling import Sampling
 
 CLIP = {
     "embed_dim": 64,

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.batches.patches import Patch, cut
 from benchmark.speed import MEASUREMENTS
-from benchmark.speed.published_training import decoded_batch, published_training
+from benchmark.speed.authors.training import decoded_batch, published_training
 from benchmark.speed.train import _network, train_speed
-from models.images import encode_png
+from benchmark.training.batches.patches import Patch, cut
+from models.images.pixels import encode_png
 
 ARCHS: dict[str, dict[str, Any]] = {
     "nafnet": {"width": 8, "encoder_blocks": [1, 1], "middle_blocks": 1, "decoder_blocks": [1, 1]},

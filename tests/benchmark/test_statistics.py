@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from benchmark import statistics
-from benchmark.statistics import bootstrap_interval, grouped_bootstrap_interval
+from benchmark.results import intervals as statistics
+from benchmark.results.intervals import bootstrap_interval, grouped_bootstrap_interval
 from models.errors import UserError
 
 

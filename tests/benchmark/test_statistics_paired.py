@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.paired_tests import against_best, differences, holm, mark, paired_bootstrap, wilcoxon
+from benchmark.results.paired_tests import against_best, differences, holm, mark, paired_bootstrap, wilcoxon
 from models.errors import UserError
 
 

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.build import build_dataset
+from benchmark.building.run import build_dataset
 from benchmark.cli import main
-from benchmark.dataset import Dataset
-from benchmark.protocols import PROTOCOLS
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.sweep import cells_of, first_pairs, sweep
+from benchmark.metrics.protocols import PROTOCOLS
 from benchmark.report.nfe import nfe_figure, nfe_markdown, reference_of
 from benchmark.sources import SOURCES
-from benchmark.sweep import cells_of, first_pairs, sweep
 from models.diffusion.samplers import SAMPLERS
 from models.diffusion.sde import MeanRevertingSDE
 from models.errors import UserError
 from models.files import sha256_file
+from models.inference.restorer import Restorer
 from models.networks.build import build
-from models.restorer import Restorer
-from models.run_weights import save_run_weights
+from models.weights.run import save_run_weights
 
 ARCH = {"width": 8, "multipliers": [1, 2]}
 METHOD = {"title": "IR-SDE", "network": "ir-sde", "weights_sha256": "0" * 64}

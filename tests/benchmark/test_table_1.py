@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from archives_maker import FULL, MAKERS, TINY, Archives, make_downloads, pack, unpack
 
-from benchmark.counts import TABLE_1, count_samples, differences
 from benchmark.sources import SOURCES
+from benchmark.sources.counts import TABLE_1, count_samples, differences
 from benchmark.sources.open import find_sources, open_source
 from benchmark.sources.samples import Rejected, Sample
 from models.errors import UserError

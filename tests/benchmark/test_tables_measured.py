@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from made_results import bold, make_result
 
-from benchmark.leaderboard import table_sections
-from benchmark.paired_tests import LEGEND
-from benchmark.results import Result
+from benchmark.report.leaderboard import table_sections
+from benchmark.results.paired_tests import LEGEND
+from benchmark.results.restoration import Result
 from benchmark.tables import TABLES
 from benchmark.tables.restoration import measured_sections
 from benchmark.tables.view import Cell, Records, embolden

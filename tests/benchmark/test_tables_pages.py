@@ -15,15 +15,15 @@ from made_results import level_rows_of, make_classification, make_result, make_r
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from benchmark.classification_results import write_classification
 from benchmark.cli.leaderboard import command
-from benchmark.counts_results import CountsResult, DatasetId, write_counts
-from benchmark.leaderboard import generate, read_records, stale, table_sections, write
-from benchmark.provenance import birth_certificate
+from benchmark.evaluation.robustness.cases import chosen_cases
 from benchmark.report.figure import KEY, text_of
-from benchmark.results import write_result
-from benchmark.robustness_cases import chosen_cases
-from benchmark.robustness_results import write_robustness
+from benchmark.report.leaderboard import generate, read_records, stale, table_sections, write
+from benchmark.results.classification import write_classification
+from benchmark.results.counts import CountsResult, DatasetId, write_counts
+from benchmark.results.provenance import birth_certificate
+from benchmark.results.restoration import write_result
+from benchmark.results.robustness import write_robustness
 from benchmark.tables import PAGES, TABLES
 from models.errors import UserError
 from models.markdown import code, escape, table

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_results import bold
 
-from benchmark.leaderboard import PUBLISHED, generate, table_sections
-from benchmark.protocols import PROTOCOLS
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.report.leaderboard import PUBLISHED, generate, table_sections
 from benchmark.sources import SOURCES
 from benchmark.tables import TABLES
 from benchmark.tables.published import PublishedCounts, PublishedScores, published_section, read_published

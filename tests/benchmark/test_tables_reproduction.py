@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from made_results import make_result
 
-from benchmark.leaderboard import PUBLISHED, table_page
-from benchmark.results import Result
-from benchmark.scores import Score
+from benchmark.report.leaderboard import PUBLISHED, table_page
+from benchmark.results.parts import Score
+from benchmark.results.restoration import Result
 from benchmark.tables import protocol_gap
 from benchmark.tables.reproduction import build
 from benchmark.tables.reruns import find_reruns

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from train_data import DACLIP, NAFNET, command, events, finish, losses, make_dataset, start
 
-from benchmark.batches import held_out
-from benchmark.cache import open_cache
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.training.batches import held_out
+from benchmark.training.cache.read import open_cache
 from captioning.tables import read_captions, write_captions
 from models.files import sha256_file
-from models.weights import read_metadata
+from models.weights.metadata import read_metadata
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from train_data import DACLIP, IR_SDE, NAFNET, command, events, finish, losses, make_dataset, start
 
-from models.weights import load_state
+from models.weights.opened import load_state
 
 pytestmark = pytest.mark.long
 SETTINGS = {

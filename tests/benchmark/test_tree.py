@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.sources.tree import Entry, Tree
+from benchmark.sources.files.tree import Entry, Tree
 from models.errors import UserError
 
 Files = dict[str, bytes]

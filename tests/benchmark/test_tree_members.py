@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from archive_bytes import GOOD, odd_member, patched, tar_bytes, zip_bytes
 
-from benchmark.sources.tree import Tree
+from benchmark.sources.files.tree import Tree
 from models.errors import UserError
 
 

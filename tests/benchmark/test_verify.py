@@ -18,17 +18,17 @@ import pyarrow.parquet as pq
 import pytest
 from made_pairs import MadePair, build, photos, right_pairs
 
-from benchmark import plan
-from benchmark.build import build_dataset
+from benchmark.building import plan
+from benchmark.building.run import build_dataset
 from benchmark.cli import main
-from benchmark.dataset import Dataset
-from benchmark.schema import RECORDS
+from benchmark.dataset.folder import Dataset
+from benchmark.dataset.schema import RECORDS
 from benchmark.sources.demo import read as demo
-from benchmark.verify import OtherSet, verify
-from benchmark.verify import report as reports
 from benchmark.verify.report import write_report
+from benchmark.verify.run import OtherSet, verify
+from benchmark.verify.run import report as reports
 from models.errors import UserError
-from models.images import decode
+from models.images.pixels import decode
 
 
 @pytest.fixture(scope="module")

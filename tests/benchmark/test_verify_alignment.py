@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from made_pairs import MadePair, build, displaced, photos, right_pairs
 
-from benchmark.verify import Finding, verify
 from benchmark.verify.roles import evidence
+from benchmark.verify.run import Finding, verify
 from benchmark.verify.shift import measure_shift
 from benchmark.verify.structure import grey
-from models.images import read
+from models.images.pixels import read
 from models.vocabulary import DEGRADATIONS
 
 SHARP = [word for word in DEGRADATIONS if word != "motion-blurry"]

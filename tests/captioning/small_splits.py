@@ -14,7 +14,7 @@ from captioning.captioners.contract import CleanImage
 from captioning.captioners.sidecar import SidecarCaptioner
 from captioning.plan import Split
 from models.files import sha256_bytes, sha256_json
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 
 def pictures(count: int, *, seed: int = 3) -> list[bytes]:

@@ -13,7 +13,7 @@ import pytest
 from captioning.quality.agreement import ClipScorer, Part, agreement
 from models.errors import UserError
 from models.files import sha256_bytes
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 TINY = {
     "embed_dim": 16,

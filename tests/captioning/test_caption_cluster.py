@@ -11,7 +11,7 @@ import pytest
 from small_splits import pictures
 from tiny_blip import save_blip
 
-from benchmark.build import build_dataset
+from benchmark.building.run import build_dataset
 from benchmark.sources.samples import FileImage, Sample
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import plan
-from benchmark.build import build_dataset
-from benchmark.dataset import Dataset
+from benchmark.building import plan
+from benchmark.building.run import build_dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.sources.samples import FileImage, Sample
 
 KINDS = {"png": "PNG", "jpg": "JPEG"}

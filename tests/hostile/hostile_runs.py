@@ -12,10 +12,10 @@ from small_models import CLIP
 
 from models.daclip.build import build_daclip
 from models.files import sha256_file, write_bytes, write_sealed
-from models.images import encode_png
+from models.images.pixels import encode_png
 from models.networks.build import build
-from models.run_weights import save_run_weights
-from models.weights import save_weights
+from models.weights.run import save_run_weights
+from models.weights.saving import save_weights
 
 RECIPE = {"name": "nafnet", "preset": "demo", "steps": 3, "seed": 0, "arch": {}}
 

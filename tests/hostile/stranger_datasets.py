@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.schema import RECORDS
+from benchmark.dataset.schema import RECORDS
 from models.files import SEAL, read_json, sha256_file, sha256_json, write_json, write_sealed
 
 

@@ -12,7 +12,7 @@ from flipped_datasets import build, made_samples, photo
 from trees import tree_digest
 from trials import Tally, counts, flips, try_flips
 
-from benchmark.build import build_dataset
+from benchmark.building.run import build_dataset
 from benchmark.sources.open import open_source
 from benchmark.sources.samples import Sample
 from models.errors import UserError
@@ -106,7 +106,7 @@ def test_flips_in_the_index_of_an_archive_change_no_pixel(
 
 def _forget() -> None:
     """Close the archives that this process holds open, as a new process would find them."""
-    from benchmark.sources import gzip_tars
+    from benchmark.sources.files import gzip_tars
 
     gzip_tars._opened.cache_clear()
 

@@ -11,9 +11,9 @@ from kept_folders import put_back
 from test_cache import make, pixels_file
 from trials import Tally, counts, try_flips
 
-from benchmark.batches import restoration_batches
-from benchmark.cache import open_cache
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.training.batches import restoration_batches
+from benchmark.training.cache.read import open_cache
 
 
 def trained_on(data: Path) -> str:

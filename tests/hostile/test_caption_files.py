@@ -14,7 +14,7 @@ from kept_folders import put_back, state_of
 from small_splits import Counting, pictures, texts_for, write_splits
 from trials import Ended, Tally, bench, counts, try_flips
 
-from benchmark.dataset import Dataset, captions_digest
+from benchmark.dataset.folder import Dataset, captions_digest
 from captioning import run
 from captioning.captioners.sidecar import SidecarCaptioner
 from captioning.plan import Split

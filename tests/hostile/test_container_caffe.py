@@ -21,8 +21,8 @@ from test_caffemodel import (  # pyright: ignore[reportMissingImports]
 )
 from trials import Tally, counts, flips
 
-from models.checkpoints.caffemodel import is_caffemodel, read_caffemodel
-from models.checkpoints.reading import read_checkpoint
+from models.weights.formats.caffemodel import is_caffemodel, read_caffemodel
+from models.weights.reading import read_checkpoint
 
 NUMBERS = field(5, BIAS.astype("<f4").tobytes())
 

@@ -27,10 +27,10 @@ HARMLESS = ("memo.arrays", "numbers.caffemodel")
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
-from benchmark.degradations.stored_kernels import stored_kernels
-from benchmark.metrics.weight_files import load_state
-from benchmark.weights_get.pickles import read_arrays, read_script
-from models.checkpoints.reading import read_checkpoint
+from benchmark.degradations.kernels.stored import stored_kernels
+from benchmark.downloads.find import load_state
+from benchmark.downloads.pickles import read_arrays, read_script
+from models.weights.reading import read_checkpoint
 from models.errors import UserError
 readers = {"npz": stored_kernels, "arrays": read_arrays, "script": read_script, "metric": load_state}
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

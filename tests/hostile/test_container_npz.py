@@ -14,9 +14,9 @@ import torch
 from container_trials import refused_or_data
 from trials import Canary, Tally, counts, flips
 
-from benchmark.degradations.stored_kernels import stored_kernels
-from models.checkpoints.flax_npz import is_npz, read_npz
-from models.checkpoints.reading import read_checkpoint
+from benchmark.degradations.kernels.stored import stored_kernels
+from models.weights.formats.flax_npz import is_npz, read_npz
+from models.weights.reading import read_checkpoint
 
 DATA = np.arange(6, dtype="<f4").tobytes()
 

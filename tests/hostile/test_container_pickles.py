@@ -15,12 +15,12 @@ from container_trials import entry, refused_or_data, script_zip, tensor, torch_s
 from hostile_pickles import pickles
 from trials import Canary, Tally, counts
 
-from benchmark.metrics.weight_files import load_state
-from benchmark.weights_get.layouts import alexnet
-from benchmark.weights_get.pickles import read_arrays, read_script
+from benchmark.downloads.find import load_state
+from benchmark.downloads.layouts import alexnet
+from benchmark.downloads.pickles import read_arrays, read_script
 from captioning.captioners.stored_weights import check_files
-from models.checkpoints.reading import read_checkpoint
 from models.errors import UserError
+from models.weights.reading import read_checkpoint
 
 
 def _tar(pickled: bytes) -> bytes:

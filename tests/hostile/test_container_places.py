@@ -13,16 +13,16 @@ import torch
 from container_trials import refused_or_data
 from trials import Tally
 
-from benchmark.degradations.stored_kernels import stored_kernels
-from benchmark.metrics.weight_files import load_state
-from benchmark.weights_get.pickles import read_arrays, read_script
+from benchmark.degradations.kernels.stored import stored_kernels
+from benchmark.downloads.find import load_state
+from benchmark.downloads.pickles import read_arrays, read_script
 from captioning.captioners.stored_weights import check_files
-from models.checkpoints.caffemodel import is_caffemodel, read_caffemodel
-from models.checkpoints.flax_npz import is_npz, read_npz
-from models.checkpoints.reading import is_safetensors, read_checkpoint, read_content, regular_file, safetensors_metadata
-from models.checkpoints.tfjs import is_tfjs, read_tfjs
 from models.errors import UserError
 from models.training.losses.features import load_features
+from models.weights.formats.caffemodel import is_caffemodel, read_caffemodel
+from models.weights.formats.flax_npz import is_npz, read_npz
+from models.weights.formats.tfjs import is_tfjs, read_tfjs
+from models.weights.reading import is_safetensors, read_checkpoint, read_content, regular_file, safetensors_metadata
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "checkpoint": read_checkpoint,

@@ -15,11 +15,11 @@ from container_trials import refused_or_data
 from safetensors.torch import load_file, save_file
 from trials import Tally, counts, flips
 
-from benchmark.metrics.weight_files import load_state
+from benchmark.downloads.find import load_state
 from captioning.captioners.stored_weights import check_files
-from models.checkpoints.reading import is_safetensors, read_checkpoint, safetensors_metadata
 from models.errors import UserError
-from models.weights import read_metadata
+from models.weights.metadata import read_metadata
+from models.weights.reading import is_safetensors, read_checkpoint, safetensors_metadata
 
 DATA = np.arange(6, dtype="<f4").tobytes()
 GOOD: dict[str, Any] = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}

@@ -18,8 +18,8 @@ from container_trials import refused_or_data
 from test_maxim import write_graph  # pyright: ignore[reportMissingImports]
 from trials import Tally, counts, flips
 
-from models.checkpoints.reading import read_checkpoint
-from models.checkpoints.tfjs import is_tfjs, read_tfjs
+from models.weights.formats.tfjs import is_tfjs, read_tfjs
+from models.weights.reading import read_checkpoint
 
 ODD: list[Any] = [
     None,

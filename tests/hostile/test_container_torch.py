@@ -26,7 +26,7 @@ from container_trials import (
 )
 from trials import Tally, counts, flips
 
-from models.checkpoints.reading import read_checkpoint, read_content
+from models.weights.reading import read_checkpoint, read_content
 
 HUGE = 10**12
 

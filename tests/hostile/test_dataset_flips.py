@@ -10,7 +10,7 @@ import pytest
 from flipped_datasets import build, made_samples, read_all
 from trials import Tally, bench, counts, flips, try_flips
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from models.files import read_json, write_json
 
 

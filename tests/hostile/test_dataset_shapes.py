@@ -14,9 +14,9 @@ import pytest
 from flipped_datasets import build, made_samples
 from trials import Tally, bench, counts
 
-from benchmark.dataset import Dataset
-from benchmark.schema import RECORDS
-from benchmark.shards import columns_digest
+from benchmark.dataset.folder import Dataset
+from benchmark.dataset.schema import RECORDS
+from benchmark.dataset.shards import columns_digest
 from models.errors import UserError
 from models.files import SEAL, read_json, sha256_file, sha256_json, write_sealed
 

@@ -12,12 +12,12 @@ import tifffile
 from PIL import Image
 from trials import bench
 
-from benchmark.dataset import Dataset
-from benchmark.evaluation.folders import open_pictures
-from models.depth import sixteen_bits
-from models.image_files import BadImage
-from models.images import decode, encode_png
-from models.photo import decode_photo
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.submission.pictures import open_pictures
+from models.images.depth import sixteen_bits
+from models.images.files import BadImage
+from models.images.photo import decode_photo
+from models.images.pixels import decode, encode_png
 
 GENERATOR = np.random.default_rng(5)
 EIGHT = GENERATOR.integers(0, 256, (20, 30), dtype=np.uint8)

@@ -12,12 +12,12 @@ from download_server import Server, honest, serving_badly
 from hostile_answers import ANSWERS, CONTINUED, HALF, RIGHT
 from trials import Tally, counts, flips
 
-from benchmark.weights_get.described import Offer
-from benchmark.weights_get.fetch import get
-from benchmark.weights_get.limits import Limits
+from benchmark.downloads.described import Offer
+from benchmark.downloads.fetch import get
+from benchmark.downloads.limits import Limits
 from models.errors import UserError
 from models.files import sha256_bytes
-from models.noted_digests import note_digest, note_of
+from models.weights.noted import note_digest, note_of
 
 LIMITS = Limits(connect=1.0, patience=0.3, window=0.2, lowest=50_000, total=2.0, largest=1 << 20)
 

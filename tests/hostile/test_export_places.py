@@ -16,7 +16,7 @@ from small_datasets import small_dataset, write_captions
 from stranger_datasets import rewrite
 from trials import Tally, bench, counts
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export import LAYOUTS
 from models.errors import UserError
 from models.files import read_json, write_json

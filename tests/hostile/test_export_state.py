@@ -12,7 +12,7 @@ from kept_folders import put_back, state_of
 from test_cache import make
 from trials import Tally, counts, try_flips
 
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
 from benchmark.export import LAYOUTS
 
 

@@ -15,8 +15,8 @@ from hub_stand_in import TOKEN, Fault, StandIn  # pyright: ignore[reportMissingI
 from test_push import built, folder, hub, naps, on_disk  # pyright: ignore[reportMissingImports]
 from trials import Ended, Tally, bench, counts, flips
 
-from benchmark.publish import guard
-from benchmark.publish import hub as hubs
+from benchmark.publish.hub import guard
+from benchmark.publish.hub import repository as hubs
 from models.files import sha256_bytes
 
 __all__ = ["built", "folder", "hub", "naps"]  # fixtures

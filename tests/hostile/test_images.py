@@ -16,11 +16,11 @@ from hostile_images import BORNE, REFUSED, made
 from PIL import Image
 from trials import Tally, bench, counts
 
-from benchmark.dataset import Dataset
-from benchmark.evaluation.folders import open_pictures
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.submission.pictures import open_pictures
 from models.errors import UserError
-from models.images import decode, encode_png
-from models.photo import decode_photo, read_photo
+from models.images.photo import decode_photo, read_photo
+from models.images.pixels import decode, encode_png
 
 SECONDS, MEMORY = 20.0, 2**30
 CASES = [
@@ -120,8 +120,8 @@ def test_a_device_called_png_ends_in_a_sentence_in_eval_and_build(tmp_path: Path
 
 
 def test_the_list_of_formats_is_what_file_names_may_say() -> None:
-    from models.image_files import FORMATS
-    from models.images import EXTENSIONS
+    from models.images.files import FORMATS
+    from models.images.pixels import EXTENSIONS
 
     Image.init()
     assert {Image.EXTENSION[ending] for ending in EXTENSIONS} == set(FORMATS)

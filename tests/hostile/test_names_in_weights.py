@@ -14,8 +14,8 @@ from train_data import NAFNET, make_dataset
 from trials import Canary, Ended, Tally, bench, counts
 
 from models.errors import UserError
-from models.loading import load_restorer, network_of
-from models.weights import save_weights
+from models.inference.loading import load_restorer, network_of
+from models.weights.saving import save_weights
 
 NAMES: tuple[Any, ...] = ("canary:load", "canary", "canary:", ":load", "spandrel", "os:system", "nafnet:canary")
 ODD: tuple[Any, ...] = (["canary:load"], {"target": "canary:load"}, 7, None)

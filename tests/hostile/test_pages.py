@@ -22,26 +22,26 @@ from page_reading import html_structure, markdown_structure
 from small_datasets import small_dataset
 from trials import Tally, counts
 
-from benchmark.counts_results import CountsResult, DatasetId
-from benchmark.dataset import Dataset
-from benchmark.leaderboard import table_page
-from benchmark.provenance import birth_certificate
-from benchmark.publish.captions import CaptionSet
-from benchmark.publish.card import render_card
-from benchmark.publish.croissant import describe
-from benchmark.publish.terms import render_terms
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.robustness.cases import chosen_cases
+from benchmark.publish.card.captions import CaptionSet
+from benchmark.publish.card.card import render_card
+from benchmark.publish.card.croissant import describe
+from benchmark.publish.card.terms import render_terms
 from benchmark.report.classification import classification_drawing
 from benchmark.report.curves import curves_figure
 from benchmark.report.gallery import GalleryItem, RestoredImage, render_gallery
 from benchmark.report.index import index_page
+from benchmark.report.leaderboard import table_page
 from benchmark.report.nfe import nfe_figure, nfe_markdown
 from benchmark.report.robustness import robustness_boards
 from benchmark.report.speed_networks import networks_markdown
-from benchmark.robustness_cases import chosen_cases
-from benchmark.runs import RunFacts
-from benchmark.scores import Method, ProtocolId
+from benchmark.results.counts import CountsResult, DatasetId
+from benchmark.results.parts import Method, ProtocolId
+from benchmark.results.provenance import birth_certificate
 from benchmark.tables import TABLES
 from benchmark.tables.view import Records
+from benchmark.training.runs import RunFacts
 from benchmark.verify.findings import Audit, Shown
 from benchmark.verify.findings import Finding as Fault
 from benchmark.verify.report import _page as audit_page
@@ -247,7 +247,7 @@ def gallery(text: str) -> str:
 
 
 def _sections(name: str, text: str) -> list[Any]:
-    from benchmark.leaderboard import table_sections
+    from benchmark.report.leaderboard import table_sections
 
     return [section for section in table_sections(name, records=records(text)) if section.kind == "measured"]
 

@@ -12,7 +12,7 @@ from small_datasets import small_dataset, write_captions
 from trees import tree_digest
 from trials import bench
 
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 
 def sources(folder: Path) -> Path:

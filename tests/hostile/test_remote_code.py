@@ -22,7 +22,7 @@ from captioning.captioners.hub import HubCaptioner
 from captioning.quality.agreement import ClipScorer
 from models.errors import UserError
 from models.files import sha256_bytes
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 CODE = "canary.py"
 CLASSES = {

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from trials import bench
 
-from benchmark.restored_files import LEDGER, Ledger, announced
+from benchmark.restoring.files import LEDGER, Ledger, announced
 from models.networks.build import build
 
 BROKEN = """\

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from trials import Tally, bench, counts, flips
 
-from benchmark.restored_files import LEDGER
+from benchmark.restoring.files import LEDGER
 from models.networks.build import build
 
 CODE = "import sys; from benchmark.cli import main; main(sys.argv[1:])"

@@ -13,13 +13,13 @@ from test_classification import answers, with_calibration
 from test_sweep import made_up
 from trials import Tally, bench, counts, try_flips
 
-from benchmark.classification_results import write_classification
-from benchmark.counts_results import CountsResult, DatasetId, write_counts
-from benchmark.provenance import birth_certificate
-from benchmark.result_files import ROWS
-from benchmark.results import write_result
-from benchmark.robustness_cases import chosen_cases
-from benchmark.robustness_results import write_robustness
+from benchmark.evaluation.robustness.cases import chosen_cases
+from benchmark.results.classification import write_classification
+from benchmark.results.counts import CountsResult, DatasetId, write_counts
+from benchmark.results.files import ROWS
+from benchmark.results.provenance import birth_certificate
+from benchmark.results.restoration import write_result
+from benchmark.results.robustness import write_robustness
 from models.files import SEAL, write_json, write_sealed
 from models.vocabulary import DEGRADATIONS
 

@@ -19,18 +19,18 @@ import pytest
 from made_results import level_rows_of, make_classification, make_result, make_robustness, rows_of
 from trials import Tally, bench
 
-from benchmark.classification_results import write_classification
-from benchmark.counts_results import CountsResult, DatasetId, write_counts
 from benchmark.evaluation.cluster import Unit, read_unit
-from benchmark.evaluation.folders import LARGEST, MOST, open_pictures
 from benchmark.evaluation.keeping import image_file
-from benchmark.provenance import birth_certificate
-from benchmark.results import result_path, write_result
-from benchmark.robustness_cases import chosen_cases
-from benchmark.robustness_results import robustness_path, write_robustness
+from benchmark.evaluation.robustness.cases import chosen_cases
+from benchmark.evaluation.submission.pictures import LARGEST, MOST, open_pictures
+from benchmark.results.classification import write_classification
+from benchmark.results.counts import CountsResult, DatasetId, write_counts
+from benchmark.results.provenance import birth_certificate
+from benchmark.results.restoration import result_path, write_result
+from benchmark.results.robustness import robustness_path, write_robustness
 from models.errors import UserError
 from models.files import SEAL, sealed, write_json
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 ESCAPES = (
     "../x",
@@ -210,7 +210,7 @@ def test_a_restored_image_that_changes_while_it_is_scored_is_refused(tmp_path: P
 def test_a_shard_of_another_folder_is_read_by_no_actor(tmp_path: Path) -> None:
     from eval_data import eval_dataset
 
-    from benchmark.dataset import Dataset
+    from benchmark.dataset.folder import Dataset
 
     data = Dataset(eval_dataset(tmp_path / "data", rows=1))
     shard = data.shards("test")[0]
@@ -292,7 +292,7 @@ def killed(number):
     import time
     time.sleep(60)
 models.files.os.fsync = killed
-from benchmark.leaderboard import write
+from benchmark.report.leaderboard import write
 write(Path(sys.argv[1]))
 """
 

@@ -14,15 +14,15 @@ from hostile_runs import made_daclip, made_run, photo
 from training_runs import run, run_in_child, tiny_recipe
 from trials import Ended, Tally, bench, counts, flips, try_flips
 
-from benchmark.runs import read_run
+from benchmark.training.runs import read_run
 from models.daclip.build import load_daclip
 from models.errors import UserError
 from models.files import sha256_file, write_sealed
-from models.loading import load_restorer
-from models.run_records import read_best
+from models.inference.loading import load_restorer
 from models.training.checkpoint import checkpoint_files, digest_file
 from models.training.outside import Outside
 from models.training.recipe import Recipe
+from models.weights.records import read_best
 
 
 def digest_of(module: Any) -> str:
@@ -70,8 +70,8 @@ def test_what_a_run_records_of_itself(name: str, count: int, tmp_path: Path) -> 
 
 @counts(20, 120)
 def test_a_daclip_that_weights_name(count: int, tmp_path: Path) -> None:
-    from models.weights import open_weights
     from models.weights.listened import listened_daclip
+    from models.weights.opened import open_weights
 
     file = made_daclip(tmp_path / "daclip" / "weights.safetensors")
     (tmp_path / "run").mkdir()

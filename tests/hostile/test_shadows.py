@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from trials import Tally, counts
 
-from benchmark.children import ROOT, isolated, isolated_module, places
-from benchmark.provenance import GIT
+from benchmark.engine.children import ROOT, isolated, isolated_module, places
+from benchmark.results.provenance import GIT
 
 NAMES = (
     *("pip", "pickle", "socket", "random", "json", "subprocess", "threading", "torch", "numpy", "multiprocessing"),

@@ -18,7 +18,7 @@ from small_datasets import small_dataset, write_captions
 from trees import tree_digest
 from trials import Tally, counts
 
-from models.images import encode_png
+from models.images.pixels import encode_png
 
 SECONDS = 2.0
 """A command has ended so long after an interrupt; the rest is for a busy machine."""

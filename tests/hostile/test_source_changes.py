@@ -16,9 +16,9 @@ from flipped_datasets import build, photo
 from trees import tree_digest
 from trials import Tally, counts
 
+from benchmark.sources.files.tree import Tree
 from benchmark.sources.open import open_source
 from benchmark.sources.samples import Sample, SourceChanged
-from benchmark.sources.tree import Tree
 from models.errors import UserError
 
 Files = dict[str, bytes]

@@ -18,17 +18,19 @@ from small_models import ARCHS as ALL_ARCHS
 from small_models import CLIP, shake
 from trials import Tally, bench, counts
 
-from benchmark.cli import evaluation
-from benchmark.dataset import Dataset
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation import run as evaluation
 from benchmark.evaluation.jobs import find_jobs, known_result
 from benchmark.evaluation.setting import planned_setting
-from benchmark.protocols import PROTOCOLS
-from benchmark.results import read_results
-from benchmark.scores import Setting
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.parts import Setting
+from benchmark.results.restoration import read_results
 from models.daclip.build import build_daclip
 from models.files import SEAL, write_json
 from models.networks.build import build
-from models.weights import load_state, read_metadata, save_weights
+from models.weights.metadata import read_metadata
+from models.weights.opened import load_state
+from models.weights.saving import save_weights
 
 LISTENER = "nafnet-degradation"
 FACTORY = """
@@ -315,7 +317,7 @@ def test_weights_that_change_between_plan_and_load_are_refused(
     place: Path, monkeypatch: pytest.MonkeyPatch, options: Sequence[str]
 ) -> None:
     """The file is another one by the time it is loaded, as when a copy of new weights ends just then."""
-    from benchmark.cli import robustness_jobs
+    from benchmark.evaluation.robustness import run as robustness_jobs
 
     old = place / options[options.index("--weights") + 1]
     new = place / old.name.replace("-0", "-1")

@@ -16,8 +16,8 @@ from flipped_datasets import build, made_samples, photo
 from test_dataset_shapes import rewritten, with_value
 from trials import Tally, bench, counts
 
-from benchmark.degradations.specs import apply, parse
-from benchmark.verify import integrity
+from benchmark.degradations.specs.pipeline import apply, parse
+from benchmark.verify.run import integrity
 from models.errors import UserError
 
 PATIENCE = 20.0

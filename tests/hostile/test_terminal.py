@@ -14,7 +14,7 @@ from hostile_texts import unseen
 from small_datasets import small_dataset
 from trials import Ended, Tally, bench, counts
 
-from benchmark.printing import VisibleStream, visible, visible_streams
+from benchmark.engine.printing import VisibleStream, visible, visible_streams
 from models.files import read_json, write_json
 
 NAMES = (
@@ -114,7 +114,7 @@ def test_streams_are_put_back_and_bars_of_other_packages_may_return_to_the_start
 
 
 def test_a_bar_and_a_table_take_brackets_and_orders_for_text(capsys: pytest.CaptureFixture[str]) -> None:
-    from benchmark.progress import progress_bar
+    from benchmark.engine.progress import progress_bar
     from benchmark.report.terminal import print_table
 
     with progress_bar("[bold]\x1b[2J", 2) as tell:

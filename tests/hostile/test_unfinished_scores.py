@@ -14,17 +14,17 @@ import pytest
 from eval_data import eval_dataset
 from trials import Tally, counts, try_flips
 
-from benchmark.dataset import Dataset
-from benchmark.evaluate import evaluate_network
+from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.network import evaluate_network
+from benchmark.evaluation.scoring.feature_cache import FeatureCache
 from benchmark.evaluation.store import FOLDER, Store
 from benchmark.evaluation.stored import FEATURE_BYTES, _digest
-from benchmark.metrics.feature_cache import FeatureCache
-from benchmark.protocols import PROTOCOLS
-from benchmark.scores import Method
+from benchmark.metrics.protocols import PROTOCOLS
+from benchmark.results.parts import Method
 from models.errors import UserError
 from models.files import sha256_json
-from models.loading import load_restorer
-from models.restorer import Restorer
+from models.inference.loading import load_restorer
+from models.inference.restorer import Restorer
 
 IDENTITY = {"work": "a trial"}
 TWO = [PROTOCOLS["daclip"], PROTOCOLS["restormer-y"]]

@@ -16,11 +16,13 @@ from eval_data import small_weights
 from hostile_runs import made_daclip, made_run, metadata, photo, state_of
 from trials import Tally, bench, counts
 
-from models.checkpoints import matching
 from models.errors import UserError
 from models.files import sha256_file
-from models.loading import load_restorer
-from models.weights import OpenedWeights, opened, save_weights
+from models.inference.loading import load_restorer
+from models.releases import matching
+from models.weights import opened
+from models.weights.opened import OpenedWeights
+from models.weights.saving import save_weights
 
 
 def replaced(path: Path, other: Path) -> None:
@@ -59,13 +61,17 @@ MOMENTS = ("read_metadata", "read_checkpoint", "_digest_of_file", "fitted", "loa
 def test_a_file_swapped_at_any_moment_is_noticed(
     way: Callable[[Path, Path], None], moment: str, before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import models.loading
+    import models.inference.loading
 
     path = small_weights(tmp_path, "nafnet", seed=0).rename(tmp_path / "w.safetensors")
     other = small_weights(tmp_path, "nafnet", seed=1)
     first, second = (state_of("nafnet", seed=seed) for seed in (0, 1))
     digests = {sha256_file(path): first, sha256_file(other): second}
-    where = {"fitted": models.loading, "load_into": models.loading, "_digest_of_file": OpenedWeights}
+    where = {
+        "fitted": models.inference.loading,
+        "load_into": models.inference.loading,
+        "_digest_of_file": OpenedWeights,
+    }
     place = where.get(moment, opened)
     real, done = getattr(place, moment), []
 
@@ -278,7 +284,7 @@ def test_building_without_memory_draws_no_random_numbers() -> None:
     import torch
     from small_models import ARCHS, CLIP
 
-    from models.checkpoints.skeleton import skeleton
+    from models.daclip.skeleton import skeleton
 
     torch.manual_seed(0)
     before = torch.get_rng_state()

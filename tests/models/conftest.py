@@ -10,10 +10,10 @@ from small_models import ARCHS, CLIP, shake
 
 from models.daclip.build import build_daclip
 from models.daclip.controller import DaClip
+from models.diffusion.settings import Sampling
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.restorer import Restorer
-from models.sampling import Sampling
 
 
 @pytest.fixture

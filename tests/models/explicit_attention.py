@@ -59,7 +59,7 @@ def linear_attention(attention: Any, x: Tensor) -> Tensor:
 @torch.no_grad()
 def peak_bytes(kind: str, count: int) -> int:
     """Resident memory that attention over `count` tokens adds to the process at its peak, for one head."""
-    from models.attention import SelfAttention
+    from models.networks.attention import SelfAttention
 
     attention = SelfAttention(dim=32, heads=1)
     tokens = torch.randn(1, count, 32)

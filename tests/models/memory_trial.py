@@ -9,12 +9,12 @@ import torch
 from small_models import ARCHS, CLIP
 
 from models.daclip.build import build_daclip
-from models.inference import restore
+from models.diffusion.settings import Sampling
+from models.inference.peak import forget_peak, peak_memory, resident
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.peak import forget_peak, peak_memory, resident
-from models.restorer import Restorer
-from models.sampling import Sampling
 
 
 def main(name: str, height: int, width: int, allowed: int) -> None:

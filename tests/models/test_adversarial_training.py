@@ -12,12 +12,12 @@ from training_runs import made_batches, run, tiny_recipe
 
 from models.errors import UserError
 from models.recipes import RECIPES
-from models.training.adversarial import AdversarialTask, adversarial_task, crop_places, crops_at
-from models.training.critics import Critic, gradient_penalty, least_squares, relativistic, wasserstein
 from models.training.recipe import Recipe, load_recipe
 from models.training.settings import Adversarial
-from models.training.task import Batch
-from models.weights import load_state
+from models.training.tasks.adversarial import AdversarialTask, adversarial_task, crop_places, crops_at
+from models.training.tasks.contract import Batch
+from models.training.tasks.critics import Critic, gradient_penalty, least_squares, relativistic, wasserstein
+from models.weights.opened import load_state
 
 WITH_CRITICS = [name for name, card in RECIPES.items() if card.target.endswith("adversarial_task")]
 UNPAIRED = (

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from small_models import ARCHS, shake
 
 from models.errors import UserError
-from models.networks.airnet import AirNet
-from models.networks.airnet_blocks import GuidedDeformation
+from models.networks.airnet.blocks import GuidedDeformation
+from models.networks.airnet.network import AirNet
 from models.networks.build import build
 
 

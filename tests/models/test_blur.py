@@ -10,12 +10,12 @@ import pytest
 import torch
 from small_models import ARCHS, shake
 
-from models.images import to_float, to_uint8
-from models.inference import restore
+from models.images.pixels import to_float, to_uint8
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks.build import build
-from models.networks.deblurgan import DeblurGan
-from models.networks.nafnet_local import LocalPool
-from models.restorer import Restorer
+from models.networks.deblurgan.network import DeblurGan
+from models.networks.nafnet.local import LocalPool
 
 
 def test_the_pyramid_is_that_of_scikit_image() -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoints.caffemodel import is_caffemodel, read_caffemodel, read_layers
-from models.checkpoints.reading import read_checkpoint
 from models.errors import UserError
+from models.weights.formats.caffemodel import is_caffemodel, read_caffemodel, read_layers
+from models.weights.reading import read_checkpoint
 
 WEIGHT = np.arange(36, dtype=np.float32).reshape(4, 1, 3, 3) / 7
 BIAS = np.array([1, -2, 3, 0.5], np.float32)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.cpu import available_cores
+from models.inference.cpu import available_cores
 
 
 def run(code: str, *arguments: str, **environment: str) -> list[str]:
@@ -28,7 +28,7 @@ def run(code: str, *arguments: str, **environment: str) -> list[str]:
 def test_numbers_too_small_for_a_processor_become_zero_and_others_stay() -> None:
     code = """
 import torch
-from models.cpu import tune_cpu
+from models.inference.cpu import tune_cpu
 small, least = torch.full((4096,), 1e-39), torch.full((4096,), 2e-38)
 before = (small * 1).count_nonzero().item()
 settings = tune_cpu()
@@ -39,7 +39,7 @@ print(before, settings.denormals, (small * 1).count_nonzero().item(), (least * 1
 
 def test_threads_that_start_later_flush_as_well() -> None:
     code = """
-from models.cpu import tune_cpu
+from models.inference.cpu import tune_cpu
 tune_cpu()
 import torch
 torch.set_num_threads(4)
@@ -52,7 +52,7 @@ print((torch.full((2**22,), 1e-39) * 1).count_nonzero().item())
 def test_freed_buffers_stay_with_the_process_and_very_large_ones_do_not() -> None:
     def held_after_freeing(megabytes: int, *, kept: bool) -> float:
         """Return the share of a freed buffer that the process still holds."""
-        before = "from models.cpu import keep_buffers\nassert keep_buffers()\n" if kept else ""
+        before = "from models.inference.cpu import keep_buffers\nassert keep_buffers()\n" if kept else ""
         code = f"""
 import torch
 def resident():
@@ -77,8 +77,8 @@ print((resident() - before) / (full - before))
 def test_kept_buffers_do_not_hide_what_a_network_takes() -> None:
     code = """
 import numpy, torch
-from models.cpu import keep_buffers
-from models.memory import bytes_per_pixel
+from models.inference.cpu import keep_buffers
+from models.inference.memory import bytes_per_pixel
 assert keep_buffers()
 def network(image):
     pixels = image.shape[2] * image.shape[3]
@@ -93,7 +93,7 @@ for _ in range(3):
 def test_numbers_do_not_change() -> None:
     code = """
 import sys, torch
-from models.cpu import tune_cpu
+from models.inference.cpu import tune_cpu
 if sys.argv[1] == "tuned":
     tune_cpu()
 torch.set_num_threads(1)
@@ -106,7 +106,7 @@ print(*network(torch.rand(1, 3, 24, 24)).flatten()[:50].tolist())
 
 @pytest.mark.parametrize(("environment", "at_most"), [({}, available_cores()), ({"OMP_NUM_THREADS": "1"}, 1)])
 def test_there_is_a_thread_a_core_or_as_many_as_asked_for(environment: dict[str, str], at_most: int) -> None:
-    threads = int(run("from models.cpu import tune_cpu\nprint(tune_cpu().threads)", **environment)[0])
+    threads = int(run("from models.inference.cpu import tune_cpu\nprint(tune_cpu().threads)", **environment)[0])
     assert 1 <= threads <= at_most
 
 

@@ -20,9 +20,9 @@ from models.daclip.gather import gather
 from models.daclip.loss import contrastive_loss, daclip_loss, degradation_loss_floor, multi_positive_loss
 from models.daclip.tokenise import tokenise_pairs
 from models.errors import UserError
-from models.training.daclip import DaClipTask
 from models.training.optimizers import make_optimizer
 from models.training.recipe import Recipe, load_recipe
+from models.training.tasks.daclip import DaClipTask
 
 CAPTIONS = ["a cat", "a dog on grass", "a cat", "two boats", "a red car", "snow on a roof", "a face", "an old door"]
 WORDS = ["noisy", "hazy", "noisy", "rainy", "hazy", "noisy", "rainy", "noisy"]

@@ -14,15 +14,15 @@ from torch import Tensor
 from models.daclip.build import build_daclip
 from models.errors import UserError
 from models.files import sha256_file
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
 from models.recipes import RECIPES
-from models.run_weights import save_run_weights
-from models.training import run as running
+from models.training import loop as running
 from models.training.checkpoint import checkpoint_files
-from models.training.diffusion import DiffusionTask
-from models.training.loop import fit
+from models.training.fit import fit
 from models.training.recipe import load_recipe
-from models.weights import read_metadata
+from models.training.tasks.diffusion import DiffusionTask
+from models.weights.metadata import read_metadata
+from models.weights.run import save_run_weights
 
 # Refusion's own values and steps are covered by the tests of all recipes.
 DIFFUSION = [name for name, card in RECIPES.items() if card.task == "diffusion" and name != "refusion"]

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from small_models import shake
 
-from models.inference import restore
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.networks.enlightengan import EnlightenGAN
-from models.restorer import Restorer
+from models.networks.enlightengan.network import EnlightenGAN
 
 
 def network(*, align_corners: bool = False, halve_wider_than: int = 2200) -> EnlightenGAN:

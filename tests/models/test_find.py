@@ -10,11 +10,11 @@ import torch
 from own_networks import Halving
 
 from models.errors import UserError
-from models.inference import restore
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks.build import build
 from models.networks.find import find_network
-from models.restorer import Restorer
 
 
 def test_a_module_of_ones_own_restores_by_what_it_declares() -> None:

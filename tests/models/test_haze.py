@@ -13,15 +13,17 @@ from archs_haze import ARCHS
 from small_models import shake
 
 from models.errors import UserError
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.networks.dehazeformer import DehazeFormer, DehazeFormerT
-from models.networks.dehazeformer_attention import Mixer, WindowAttention, least_side
-from models.networks.dehazeformer_blocks import RescaleNorm
-from models.networks.gcanet import GCANet, SharedConv, edge_map
-from models.networks.griddehazenet import GridDehazeNet
-from models.restorer import Restorer
-from models.weights import load_into, load_state, save_weights
+from models.networks.dehazeformer.attention import Mixer, WindowAttention, least_side
+from models.networks.dehazeformer.blocks import RescaleNorm
+from models.networks.dehazeformer.network import DehazeFormer, DehazeFormerT
+from models.networks.gcanet.network import GCANet, SharedConv, edge_map
+from models.networks.griddehazenet.network import GridDehazeNet
+from models.weights.fitting import load_into
+from models.weights.opened import load_state
+from models.weights.saving import save_weights
 
 SIZES = [(28, 28), (29, 46), (47, 33)]
 

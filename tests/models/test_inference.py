@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.cpu import release_buffers
 from models.daclip.preprocess import preprocess_images
 from models.errors import UserError
-from models.inference import parse_memory, restore
-from models.memory import bytes_per_pixel, in_use
+from models.inference.cpu import release_buffers
+from models.inference.memory import bytes_per_pixel, in_use
+from models.inference.restore import parse_memory, restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
-from models.restorer import Restorer
 
 Make = Callable[..., Restorer]
 CPU = torch.device("cpu")

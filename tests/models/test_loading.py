@@ -10,15 +10,16 @@ from archs_baselines import NAMES as WITHOUT_WEIGHTS
 from safetensors.torch import save_file
 from small_models import ARCHS, shake
 
-from models.checkpoints.matching import matches
-from models.checkpoints.nesting import NESTING
-from models.checkpoints.reading import read_checkpoint
 from models.errors import UserError
-from models.inference import restore
-from models.loading import load_restorer, network_of
+from models.inference.loading import load_restorer, network_of
+from models.inference.restore import restore
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.weights import load_state, parts_in, weights_digest, weights_file, weights_size
+from models.releases.matching import matches
+from models.weights.files import parts_in, weights_digest, weights_file, weights_size
+from models.weights.nesting import NESTING
+from models.weights.opened import load_state
+from models.weights.reading import read_checkpoint
 
 READABLE = [
     name

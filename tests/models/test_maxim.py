@@ -16,16 +16,16 @@ from archs_general import ARCHS
 from small_models import shake
 from torch import Tensor, nn
 
-from models.checkpoints.flax_npz import is_npz, read_npz
-from models.checkpoints.tfjs import is_tfjs, read_tfjs
 from models.errors import UserError
-from models.inference import restore
-from models.networks.maxim import MAXIM
-from models.networks.maxim_joining import join, resize
-from models.networks.maxim_mixing import MultiAxisGmlp, mix, split
-from models.networks.maxim_names import published_name
-from models.padding import Padding, pad
-from models.restorer import Restorer
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
+from models.networks.maxim.joining import join, resize
+from models.networks.maxim.mixing import MultiAxisGmlp, mix, split
+from models.networks.maxim.names import published_name
+from models.networks.maxim.network import MAXIM
+from models.networks.padding import Padding, pad
+from models.weights.formats.flax_npz import is_npz, read_npz
+from models.weights.formats.tfjs import is_tfjs, read_tfjs
 
 SMALL: dict[str, Any] = ARCHS["maxim"]
 OTHER = {**SMALL, "stages": 3, "groups": 2, "bottlenecks": 2, "reduction": 2, "depth": 3, "fine_levels": 2}

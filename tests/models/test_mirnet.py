@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from small_models import shake
 
-from models.networks.mirnet import MIRNet
-from models.networks.mirnet_blocks import BlurredHalf, ChannelAttention, SelectiveFusion, SpatialAttention
+from models.networks.mirnet.blocks import BlurredHalf, ChannelAttention, SelectiveFusion, SpatialAttention
+from models.networks.mirnet.network import MIRNet
 
 ARCH: dict[str, Any] = {"width": 16, "groups": 2, "blocks": 1, "rows": 3, "columns": 3}
 

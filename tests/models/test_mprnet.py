@@ -13,11 +13,11 @@ from small_models import ARCHS, shake
 from torch import nn
 
 from models.errors import UserError
-from models.inference import restore
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
+from models.inference.restore import restore
 from models.networks.build import build
-from models.networks.mprnet import MPRNet, join, split
-from models.networks.mprnet_blocks import Down, SupervisedAttention, Up
+from models.networks.mprnet.blocks import Down, SupervisedAttention, Up
+from models.networks.mprnet.network import MPRNet, join, split
 
 PUBLISHED = {
     "keys": {},

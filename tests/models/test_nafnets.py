@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from small_models import ARCHS, shake
 
 from models.errors import UserError
-from models.layers import ChannelNorm, LayerNorm2d, scaled_conv
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.networks.nafnet import NAFNet
-from models.networks.nafnet_conditional import ConditionalNAFNet
-from models.restorer import Restorer
+from models.networks.layers import ChannelNorm, LayerNorm2d, scaled_conv
+from models.networks.nafnet.conditional import ConditionalNAFNet
+from models.networks.nafnet.network import NAFNet
 
 Make = Callable[..., Restorer]
 NAFNETS = ("nafnet", "nafnet-degradation", "nafnet-daclip")

@@ -10,11 +10,11 @@ import torch
 from archs_baselines import NAMES as WITHOUT_WEIGHTS
 from small_models import ARCHS
 
-from models.checkpoints.matching import adapted, matches
-from models.inference import restore
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.restorer import Restorer
+from models.releases.matching import adapted, matches
 from models.vocabulary import DEGRADATIONS
 
 Make = Callable[..., Restorer]

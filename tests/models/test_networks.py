@@ -12,10 +12,10 @@ from archs_baselines import NAMES as WITHOUT_WEIGHTS
 from small_models import ARCHS, shake
 from torch import Tensor
 
-from models.inference import restore
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
-from models.padding import pad
-from models.restorer import Restorer
+from models.networks.padding import pad
 
 Make = Callable[..., Restorer]
 # Sampled networks predict noise: they are called with a state and a time as well, and start anywhere.

@@ -12,9 +12,9 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from models.errors import UserError
-from models.images import BadImage
-from models.photo import decode_photo, read_photo
-from models.photo_writing import encode_photo
+from models.images.photo import decode_photo, read_photo
+from models.images.photo_writing import encode_photo
+from models.images.pixels import BadImage
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ORIENTATION, MAKER = 0x0112, 0x010F

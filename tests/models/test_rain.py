@@ -14,11 +14,13 @@ from small_models import shake
 from models.errors import UserError
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.networks.jorder import JORDER, luminance
-from models.networks.jorder_e import JORDERE
-from models.networks.prenet import PReNet
-from models.networks.prenet_variants import PReNetGenerator, PReNetLstm, PReNetPrevious
-from models.weights import load_into, load_state, save_weights
+from models.networks.jorder.extended import JORDERE
+from models.networks.jorder.network import JORDER, luminance
+from models.networks.prenet.network import PReNet
+from models.networks.prenet.variants import PReNetGenerator, PReNetLstm, PReNetPrevious
+from models.weights.fitting import load_into
+from models.weights.opened import load_state
+from models.weights.saving import save_weights
 
 STAGED = [name for name in ARCHS if name != "jorder"]
 

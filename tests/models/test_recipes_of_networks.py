@@ -12,11 +12,11 @@ from small_models import ARCHS
 from training_runs import run, tiny_recipe
 
 from models.errors import UserError
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
 from models.recipes import RECIPES
-from models.restorer import Restorer
 from models.training.recipe import FOLDER, load_recipe
 from models.training.schedule import learning_rate
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from models.diffusion.samplers import SAMPLERS
 from models.diffusion.sde import MeanRevertingSDE
+from models.diffusion.settings import Sampling, pixel_keys
 from models.errors import UserError
-from models.inference import restore
-from models.loading import load_restorer, process_of
-from models.memory import bytes_per_pixel, in_use
-from models.restorer import Restorer
-from models.run_weights import save_run_weights
-from models.sampling import Sampling, pixel_keys
+from models.inference.loading import load_restorer, process_of
+from models.inference.memory import bytes_per_pixel, in_use
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
+from models.weights.run import save_run_weights
 
 Make = Callable[..., Restorer]
 SDE = MeanRevertingSDE()

@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from small_models import ARCHS, shake
 
 from models.errors import UserError
-from models.inference import restore
-from models.loading import load_restorer
-from models.memory import bytes_per_pixel
-from models.networks import restormer_blocks
+from models.inference.loading import load_restorer
+from models.inference.memory import bytes_per_pixel
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks.build import build
-from models.networks.promptir import PromptIR, PromptMixer
-from models.networks.restormer import Restormer
-from models.networks.restormer_blocks import BiasFreeNorm, ChannelAttention, TransformerBlock
-from models.restorer import Restorer
+from models.networks.promptir.network import PromptIR, PromptMixer
+from models.networks.restormer import blocks as restormer_blocks
+from models.networks.restormer.blocks import BiasFreeNorm, ChannelAttention, TransformerBlock
+from models.networks.restormer.network import Restormer
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])

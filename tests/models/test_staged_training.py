@@ -18,12 +18,12 @@ from training_runs import made_batches, run, run_in_child, tiny_recipe
 from models.errors import UserError
 from models.files import sha256_file
 from models.recipes import RECIPES
-from models.training.contrastive import ContrastiveTask
 from models.training.losses.pixels import charbonnier, l1
 from models.training.losses.structure import edge, ssim
-from models.training.rain import RainTask
-from models.training.restoration import RestorationTask
-from models.training.retinex import RetinexTask
+from models.training.tasks.contrastive import ContrastiveTask
+from models.training.tasks.rain import RainTask
+from models.training.tasks.restoration import RestorationTask
+from models.training.tasks.retinex import RetinexTask
 
 AIRNET = ("stage_steps=[2]", "losses={l1: 1.0, contrast: 0.1}")
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from test_inference import LOCAL, Local
 
 from models.errors import UserError
-from models.inference import restore, tile_difference
+from models.inference.restore import restore, tile_difference
+from models.inference.restorer import Restorer
+from models.inference.tiles import Fit, apply_in_tiles, area, best_tile, count, spans
 from models.networks import NETWORKS
-from models.padding import Padding
-from models.restorer import Restorer
-from models.tiles import Fit, apply_in_tiles, area, best_tile, count, spans
+from models.networks.padding import Padding
 
 Make = Callable[..., Restorer]
 NO_TILES = [name for name, card in NETWORKS.items() if card.tiles == "no"]

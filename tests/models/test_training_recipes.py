@@ -13,12 +13,13 @@ from training_runs import run, tiny_recipe
 
 from models.daclip.build import build_daclip
 from models.errors import UserError
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
 from models.recipes import RECIPES
-from models.run_weights import save_run_weights
 from models.training.recipe import Recipe, load_recipe, merge, recipe_yaml
 from models.training.schedule import learning_rate
-from models.weights import load_state, read_metadata
+from models.weights.metadata import read_metadata
+from models.weights.opened import load_state
+from models.weights.run import save_run_weights
 
 
 @pytest.fixture(scope="module")

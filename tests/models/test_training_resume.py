@@ -16,10 +16,10 @@ from training_runs import run, run_in_child, tiny_recipe
 
 from models.errors import UserError
 from models.files import sha256_file, write_json
-from models.run_records import read_description
 from models.training.checkpoint import checkpoint_files, write_checkpoint
 from models.training.outside import Outside
 from models.training.recipe import Recipe
+from models.weights.records import read_description
 
 WITH_ALL = ("ema={decay: 0.9, every: 2}", "clip_norm=0.5", "schedule.warmup_steps=3", "save_every=3", "keep=2")
 
@@ -205,7 +205,7 @@ def test_other_data_are_refused_and_another_pace_of_the_log_is_not(tmp_path: Pat
     run(recipe, tmp_path / "whole")
     slower = Recipe.model_validate(recipe.model_dump() | {"log_every": 4, "spike": None, "keep": 1})
     run(slower, tmp_path / "run")
-    from models.weights import load_state
+    from models.weights.opened import load_state
 
     weights = [load_state(tmp_path / kind / "weights.safetensors") for kind in ("run", "whole")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])

@@ -12,7 +12,9 @@ from models.errors import UserError
 from models.networks.build import build
 from models.training.outside import Outside
 from models.training.start import start_from
-from models.weights import load_state, read_metadata, save_weights
+from models.weights.metadata import read_metadata
+from models.weights.opened import load_state
+from models.weights.saving import save_weights
 
 WIDE = {"width": 8, "encoder_blocks": (1, 2), "middle_blocks": 1, "decoder_blocks": (1, 1)}
 

@@ -16,13 +16,13 @@ from training_runs import made_batches, run, tiny_recipe
 from models.errors import UserError
 from models.training.devices import make_fabric
 from models.training.ema import MovingAverage
-from models.training.loop import fit
+from models.training.fit import fit
 from models.training.recipe import Recipe
-from models.training.restoration import RestorationTask
 from models.training.settings import Ema
 from models.training.stepping import Stepper
-from models.training.task import Batch
-from models.weights import load_state
+from models.training.tasks.contract import Batch
+from models.training.tasks.restoration import RestorationTask
+from models.weights.opened import load_state
 
 
 def losses(out: Path) -> list[float]:

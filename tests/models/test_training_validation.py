@@ -16,17 +16,17 @@ from training_runs import made_batches, run, tiny_recipe
 
 from models.errors import UserError
 from models.files import sha256_file
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
 from models.training.checkpoint import checkpoint_files
 from models.training.devices import make_fabric
 from models.training.outside import Outside
 from models.training.recipe import Recipe
-from models.training.scores import image_psnr
 from models.training.settings import Validation
-from models.training.task import Batch, Scores
+from models.training.tasks.contract import Batch, Scores
+from models.training.tasks.scores import image_psnr
 from models.training.validate import Best, run_validation
 from models.training.watch import LossWatch
-from models.weights import load_state
+from models.weights.opened import load_state
 
 
 def events(out: Path) -> list[dict[str, Any]]:

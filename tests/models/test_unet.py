@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.errors import UserError
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.networks.unet import ConditionalUNet, PlainUNet, WildUNet
+from models.networks.ir_sde.network import ConditionalUNet, PlainUNet, WildUNet
 
 SAMPLED = [name for name, card in NETWORKS.items() if card.sampler]
 UNETS = [name for name in SAMPLED if "multipliers" in ARCHS[name]]

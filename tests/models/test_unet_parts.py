@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from explicit_attention import attend, linear_attention, transform
 from small_models import shake
 
-from models.attention import ContentTransformer, SelfAttention
-from models.networks.unet_blocks import LinearAttention, TimeEncoding, Upsample
+from models.networks.attention import ContentTransformer, SelfAttention
+from models.networks.ir_sde.blocks import LinearAttention, TimeEncoding, Upsample
 
 
 def test_the_time_is_encoded_as_sines_and_cosines_of_falling_frequency() -> None:

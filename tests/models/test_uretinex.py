@@ -13,8 +13,10 @@ from small_models import shake
 from models.errors import UserError
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.networks.uretinex import URetinexNet
-from models.weights import load_into, load_state, save_weights
+from models.networks.uretinex.network import URetinexNet
+from models.weights.fitting import load_into
+from models.weights.opened import load_state
+from models.weights.saving import save_weights
 
 
 def small(**arch: object) -> Any:

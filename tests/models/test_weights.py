@@ -14,18 +14,21 @@ import pytest
 import torch
 from small_models import ARCHS, CLIP, shake
 
-from models.checkpoints.reading import read_checkpoint
 from models.daclip.build import build_daclip, load_daclip
 from models.daclip.controller import DaClip
 from models.errors import UserError
 from models.files import sha256_file
-from models.inference import restore
-from models.loading import load_restorer
+from models.inference.loading import load_restorer
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.restorer import Restorer
-from models.run_weights import save_run_weights
-from models.weights import load_into, load_state, read_metadata, save_weights
+from models.weights.fitting import load_into
+from models.weights.metadata import read_metadata
+from models.weights.opened import load_state
+from models.weights.reading import read_checkpoint
+from models.weights.run import save_run_weights
+from models.weights.saving import save_weights
 
 Make = Callable[..., Restorer]
 RECIPE = {"lr": 1e-3, "note": "ünïcode", "blocks": [1, 2]}

@@ -13,17 +13,18 @@ import pytest
 import torch
 from authors_files import PUBLISHED_HEADS, trained_daclip, write_training_checkpoint
 
-from models.checkpoints.convert import convert
-from models.checkpoints.describe import describe
-from models.checkpoints.export import export
-from models.checkpoints.layouts import recognise
-from models.checkpoints.official import OFFICIAL, by_digest, official_defaults
-from models.checkpoints.skeleton import skeleton
 from models.daclip.build import load_daclip
+from models.daclip.skeleton import skeleton
 from models.errors import UserError
 from models.files import sha256_file
 from models.networks.build import build
-from models.weights import load_state, read_metadata
+from models.releases.convert import convert
+from models.releases.describe import describe
+from models.releases.export import export
+from models.releases.official import OFFICIAL, by_digest, official_defaults
+from models.releases.recognise import recognise
+from models.weights.metadata import read_metadata
+from models.weights.opened import load_state
 
 UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("ir-sde", {"width": 8, "multipliers": (2, 4)}),
@@ -240,8 +241,8 @@ def test_a_description_counts_parameters_once(tmp_path: Path) -> None:
 MEMORY = """
 import sys
 from pathlib import Path
-from models.checkpoints.convert import convert
-from models.peak import forget_peak, peak_memory
+from models.releases.convert import convert
+from models.inference.peak import forget_peak, peak_memory
 import open_clip
 forget_peak()
 before = peak_memory()

@@ -12,14 +12,14 @@ from small_models import ARCHS, CLIP
 from torch import Tensor
 
 from models.daclip.tokenise import tokenise_pairs
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
 from models.recipes import RECIPES
-from models.restorer import Restorer
-from models.training.loop import fit
+from models.training.fit import fit
 from models.training.outside import Outside
 from models.training.recipe import Recipe, load_recipe
-from models.training.task import Batch
+from models.training.tasks.contract import Batch
 
 SIDE = 32
 CAPTIONS = ["a cat", "a dog on grass", "two boats", "a red car", "snow on a roof", "a face"]
@@ -91,7 +91,7 @@ def run_in_child(recipe: Recipe, out: Path, *, before: Callable[[], object] | No
         more: Further arguments of `run`; `at_step` is called with each number of steps done.
     """
     from models.errors import UserError
-    from models.training.together import Stopped
+    from models.training.processes import Stopped
 
     at_step = more.pop("at_step", None)
     child = os.fork()

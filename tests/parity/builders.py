@@ -24,9 +24,9 @@ from models.diffusion.objective import path_error
 from models.diffusion.reverse import optimum_state, optimum_std, reverse_mean, reverse_std
 from models.diffusion.sampling import integrate, make_sampler
 from models.diffusion.sde import MeanRevertingSDE
-from models.networks.nafnet import NAFNet
-from models.networks.refusion import Refusion
-from models.networks.unet import ConditionalUNet, PlainUNet, WildUNet
+from models.networks.ir_sde.network import ConditionalUNet, PlainUNet, WildUNet
+from models.networks.nafnet.network import NAFNet
+from models.networks.refusion.network import Refusion
 
 SMALL = {"encoder_blocks": (1, 1, 1, 28), "middle_blocks": 1, "decoder_blocks": (1, 1, 1, 1)}
 LARGE = {"encoder_blocks": (2, 2, 4, 8), "middle_blocks": 12, "decoder_blocks": (2, 2, 2, 2)}

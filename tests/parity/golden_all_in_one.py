@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from models.networks.airnet import AirNet
-from models.networks.promptir import PromptIR
-from models.networks.restormer import Restormer
+from models.networks.airnet.network import AirNet
+from models.networks.promptir.network import PromptIR
+from models.networks.restormer.network import Restormer
 
 BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
     "airnet_bs1": lambda: AirNet(queue_batch=1),

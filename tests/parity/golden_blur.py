@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from models.networks.deblurgan import DeblurGan
-from models.networks.deblurganv2 import DeblurGanV2Inception, DeblurGanV2MobileNet
-from models.networks.deepdeblur import DeepDeblur
-from models.networks.nafnet_local import NAFNetLocal
+from models.networks.deblurgan.network import DeblurGan
+from models.networks.deblurganv2.network import DeblurGanV2Inception, DeblurGanV2MobileNet
+from models.networks.deepdeblur.network import DeepDeblur
+from models.networks.nafnet.local import NAFNetLocal
 
 BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
     "deepdeblur": DeepDeblur,

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from models.networks.maxim import MAXIM
-from models.networks.maxim_names import published_name
-from models.networks.mirnet import MIRNet
-from models.networks.mprnet import MPRNet
+from models.networks.maxim.names import published_name
+from models.networks.maxim.network import MAXIM
+from models.networks.mirnet.network import MIRNet
+from models.networks.mprnet.network import MPRNet
 
 BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
     "maxim_s2": MAXIM,

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from models.networks.dehazeformer import DehazeFormer, DehazeFormerS, DehazeFormerT
-from models.networks.gcanet import GCANet
-from models.networks.griddehazenet import GridDehazeNet
+from models.networks.dehazeformer.network import DehazeFormer, DehazeFormerS, DehazeFormerT
+from models.networks.gcanet.network import GCANet
+from models.networks.griddehazenet.network import GridDehazeNet
 
 
 def call_published(module: Any, case: dict[str, Any], inputs: dict[str, Any]) -> torch.Tensor:

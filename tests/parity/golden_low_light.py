@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from models.networks.enlightengan import EnlightenGAN
-from models.networks.uretinex import URetinexNet
+from models.networks.enlightengan.network import EnlightenGAN
+from models.networks.uretinex.network import URetinexNet
 
 BUILDERS: dict[str, Callable[[], torch.nn.Module]] = {
     "enlightengan": EnlightenGAN,

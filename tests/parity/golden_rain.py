@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from models.networks.jorder_e import JORDERE
-from models.networks.prenet import PReNet
-from models.networks.prenet_variants import (
+from models.networks.jorder.extended import JORDERE
+from models.networks.prenet.network import PReNet
+from models.networks.prenet.variants import (
     PRN,
     PReNetGenerator,
     PReNetGru,

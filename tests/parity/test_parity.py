@@ -20,7 +20,7 @@ from models.daclip.build import build_daclip
 from models.daclip.config import resolve
 from models.daclip.controller import DaClip
 from models.daclip.tokenise import tokenise
-from models.networks.unet import ConditionalUNet, WildUNet
+from models.networks.ir_sde.network import ConditionalUNet, WildUNet
 from models.vocabulary import DEGRADATIONS
 
 SLOW = {"daclip_vit_l_14"}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.images import to_uint8
-from models.inference import restore
+from models.images.pixels import to_uint8
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
-from models.restorer import Restorer
 
 
 @pytest.mark.parametrize("name", ["mirnet", "enlightengan", "mprnet"])

@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from golden_haze import BUILDERS
 from golden_low_light import BUILDERS as LOW_LIGHT
 
-from models.inference import restore
-from models.loading import load_restorer
-from models.restorer import Restorer
+from models.inference.loading import load_restorer
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 
 CASES: dict[str, Any] = {
     "gcanet": ("gcanet", BUILDERS["gcanet"]),

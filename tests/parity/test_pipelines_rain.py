@@ -16,11 +16,11 @@ from golden_rain import BUILDERS
 
 from models.errors import UserError
 from models.files import sha256_file
-from models.images import to_uint8
-from models.inference import restore
-from models.loading import load_restorer
+from models.images.pixels import to_uint8
+from models.inference.loading import load_restorer
+from models.inference.restore import restore
+from models.inference.restorer import Restorer
 from models.networks import NETWORKS
-from models.restorer import Restorer
 
 # The golden of the practical JORDER-E is our JORDER-E with other sizes; underlines are hyphens elsewhere.
 NAMES = {golden: golden.removesuffix("_practical").replace("_", "-") for golden in BUILDERS}

@@ -9,7 +9,7 @@ _LICENCE = "Academic Public License (non-commercial)"
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="restormer",
-        target="models.networks.restormer:Restormer",
+        target="models.networks.restormer.network:Restormer",
         title="Restormer",
         paper="Restormer: Efficient Transformer for High-Resolution Image Restoration, Zamir et al., CVPR 2022",
         year=2022,
@@ -37,7 +37,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="promptir",
-        target="models.networks.promptir:PromptIR",
+        target="models.networks.promptir.network:PromptIR",
         title="PromptIR",
         paper="PromptIR: Prompting for All-in-One Blind Image Restoration, Potlapalli et al., NeurIPS 2023",
         year=2023,
@@ -59,7 +59,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="airnet",
-        target="models.networks.airnet:AirNet",
+        target="models.networks.airnet.network:AirNet",
         title="AirNet",
         paper="All-In-One Image Restoration for Unknown Corruption, Li et al., CVPR 2022",
         year=2022,

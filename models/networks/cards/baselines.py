@@ -7,7 +7,7 @@ from models.networks.card import NetworkCard
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="input",
-        target="models.networks.input:Input",
+        target="models.networks.classical.input:Input",
         title="Input",
         paper="",
         year=0,

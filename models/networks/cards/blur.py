@@ -7,7 +7,7 @@ from models.networks.card import NetworkCard, ReleasedFile
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="deepdeblur",
-        target="models.networks.deepdeblur:DeepDeblur",
+        target="models.networks.deepdeblur.network:DeepDeblur",
         title="DeepDeblur",
         paper="Deep Multi-scale Convolutional Neural Network for Dynamic Scene Deblurring, Nah et al., CVPR 2017",
         year=2017,
@@ -25,7 +25,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="deblurgan",
-        target="models.networks.deblurgan:DeblurGan",
+        target="models.networks.deblurgan.network:DeblurGan",
         title="DeblurGAN",
         paper="DeblurGAN: Blind Motion Deblurring Using Conditional Adversarial Networks, Kupyn et al., CVPR 2018",
         year=2018,
@@ -40,7 +40,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="deblurganv2-inception",
-        target="models.networks.deblurganv2:DeblurGanV2Inception",
+        target="models.networks.deblurganv2.network:DeblurGanV2Inception",
         title="DeblurGANv2 (Inception)",
         paper="DeblurGAN-v2: Deblurring (Orders-of-Magnitude) Faster and Better, Kupyn et al., ICCV 2019",
         year=2019,
@@ -63,7 +63,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="deblurganv2-mobilenet",
-        target="models.networks.deblurganv2:DeblurGanV2MobileNet",
+        target="models.networks.deblurganv2.network:DeblurGanV2MobileNet",
         title="DeblurGANv2 (MobileNet)",
         paper="DeblurGAN-v2: Deblurring (Orders-of-Magnitude) Faster and Better, Kupyn et al., ICCV 2019",
         year=2019,

@@ -9,7 +9,7 @@ _DACLIP = "Controlling Vision-Language Models for Multi-Task Image Restoration, 
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="ir-sde",
-        target="models.networks.unet:PlainUNet",
+        target="models.networks.ir_sde.network:PlainUNet",
         title="IR-SDE",
         paper="Image Restoration with Mean-Reverting Stochastic Differential Equations, Luo et al., ICML 2023",
         year=2023,
@@ -20,7 +20,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="refusion",
-        target="models.networks.refusion:Refusion",
+        target="models.networks.refusion.network:Refusion",
         title="Refusion",
         paper="Refusion: Enabling Large-Size Realistic Image Restoration with Latent-Space Diffusion Models, "
         "Luo et al., CVPR Workshops 2023",
@@ -32,7 +32,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="ir-sde-daclip",
-        target="models.networks.unet:ConditionalUNet",
+        target="models.networks.ir_sde.network:ConditionalUNet",
         title="IR-SDE + DA-CLIP",
         paper=_DACLIP,
         year=2024,
@@ -44,7 +44,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="wild-ir",
-        target="models.networks.unet:WildUNet",
+        target="models.networks.ir_sde.network:WildUNet",
         title="Wild-IR",
         paper="Photo-Realistic Image Restoration in the Wild with Controlled Vision-Language Models, Luo et al., "
         "CVPR Workshops 2024",

@@ -56,7 +56,7 @@ _MAXIM_PACKAGES = (
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="mprnet",
-        target="models.networks.mprnet:MPRNet",
+        target="models.networks.mprnet.network:MPRNet",
         title="MPRNet",
         paper="Multi-Stage Progressive Image Restoration, Zamir et al., CVPR 2021",
         year=2021,
@@ -79,7 +79,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="mirnet",
-        target="models.networks.mirnet:MIRNet",
+        target="models.networks.mirnet.network:MIRNet",
         title="MIRNet",
         paper="Learning Enriched Features for Real Image Restoration and Enhancement, Zamir et al., ECCV 2020",
         year=2020,
@@ -103,7 +103,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="maxim",
-        target="models.networks.maxim:MAXIM",
+        target="models.networks.maxim.network:MAXIM",
         title="MAXIM",
         paper="MAXIM: Multi-Axis MLP for Image Processing, Tu et al., CVPR 2022",
         year=2022,

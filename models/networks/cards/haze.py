@@ -16,7 +16,7 @@ def dehazeformer(size: str, target: str) -> NetworkCard:
     """Return the card of a published size of DehazeFormer: "t", "s" or "b"."""
     return NetworkCard(
         name=f"dehazeformer-{size}",
-        target=f"models.networks.dehazeformer:{target}",
+        target=f"models.networks.dehazeformer.network:{target}",
         title=f"DehazeFormer-{size.upper()}",
         paper="Vision Transformers for Single Image Dehazing, Song et al., IEEE TIP 2023",
         year=2023,
@@ -41,7 +41,7 @@ def dehazeformer(size: str, target: str) -> NetworkCard:
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="gcanet",
-        target="models.networks.gcanet:GCANet",
+        target="models.networks.gcanet.network:GCANet",
         title="GCANet",
         paper="Gated Context Aggregation Network for Image Dehazing and Deraining, Chen et al., WACV 2019",
         year=2019,
@@ -66,7 +66,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="griddehazenet",
-        target="models.networks.griddehazenet:GridDehazeNet",
+        target="models.networks.griddehazenet.network:GridDehazeNet",
         title="GridDehazeNet",
         paper="GridDehazeNet: Attention-Based Multi-Scale Network for Image Dehazing, Liu et al., ICCV 2019",
         year=2019,

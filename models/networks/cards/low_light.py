@@ -7,7 +7,7 @@ from models.networks.card import NetworkCard, ReleasedFile
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="enlightengan",
-        target="models.networks.enlightengan:EnlightenGAN",
+        target="models.networks.enlightengan.network:EnlightenGAN",
         title="EnlightenGAN",
         paper="EnlightenGAN: Deep Light Enhancement without Paired Supervision, Jiang et al., IEEE TIP 2021",
         year=2019,
@@ -32,7 +32,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="uretinex",
-        target="models.networks.uretinex:URetinexNet",
+        target="models.networks.uretinex.network:URetinexNet",
         title="URetinex-Net",
         paper="URetinex-Net: Retinex-based Deep Unfolding Network for Low-light Image Enhancement, Wu et al., "
         "CVPR 2022",

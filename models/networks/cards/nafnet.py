@@ -9,7 +9,7 @@ _DACLIP = "Controlling Vision-Language Models for Multi-Task Image Restoration, 
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="nafnet",
-        target="models.networks.nafnet:NAFNet",
+        target="models.networks.nafnet.network:NAFNet",
         title="NAFNet",
         paper="Simple Baselines for Image Restoration, Chen et al., ECCV 2022",
         year=2022,
@@ -30,7 +30,7 @@ CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="nafnet-local",
         same_weights_as="nafnet",
-        target="models.networks.nafnet_local:NAFNetLocal",
+        target="models.networks.nafnet.local:NAFNetLocal",
         title="NAFNet (local)",
         paper="Improving Image Restoration by Revisiting Global Information Aggregation, Chu et al., ECCV 2022",
         year=2022,
@@ -48,7 +48,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="nafnet-degradation",
-        target="models.networks.nafnet_conditional:DegradationNAFNet",
+        target="models.networks.nafnet.conditional:DegradationNAFNet",
         title="NAFNet + Degradation",
         paper=_DACLIP,
         year=2024,
@@ -61,7 +61,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="nafnet-daclip",
-        target="models.networks.nafnet_conditional:ConditionalNAFNet",
+        target="models.networks.nafnet.conditional:ConditionalNAFNet",
         title="NAFNet + DA-CLIP",
         paper=_DACLIP,
         year=2024,

@@ -39,12 +39,12 @@ def _prenet(
     )
 
 
-_VARIANTS = "models.networks.prenet_variants"
+_VARIANTS = "models.networks.prenet.variants"
 
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
         name="jorder",
-        target="models.networks.jorder:JORDER",
+        target="models.networks.jorder.network:JORDER",
         title="JORDER",
         paper="Deep Joint Rain Detection and Removal from a Single Image, Yang et al., CVPR 2017",
         year=2017,
@@ -74,7 +74,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     NetworkCard(
         name="jorder-e",
-        target="models.networks.jorder_e:JORDERE",
+        target="models.networks.jorder.extended:JORDERE",
         title="JORDER-E",
         paper="Joint Rain Detection and Removal from a Single Image with Contextualized Deep Networks, Yang et al., "
         "TPAMI 2019",
@@ -97,7 +97,7 @@ CARDS: tuple[NetworkCard, ...] = (
     ),
     _prenet(
         "prenet",
-        "models.networks.prenet:PReNet",
+        "models.networks.prenet.network:PReNet",
         "PReNet",
         reach=78,
         files=(

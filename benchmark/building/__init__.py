@@ -1,0 +1,1 @@
+"""Building: what was asked for, to a dataset folder."""

@@ -1,0 +1,1 @@
+"""Captions of a dataset folder, and the authors' caption files."""

@@ -1,0 +1,1 @@
+"""What a dataset folder is: its columns, and how it is read."""

@@ -1,0 +1,1 @@
+"""Blur kernels: shapes, kinds and measured ones."""

@@ -1,0 +1,1 @@
+"""The little language of degradations: grammar, pipelines, parameters, severity levels."""

@@ -1,0 +1,1 @@
+"""Which degradation a DA-CLIP sees: evaluation of its answers."""

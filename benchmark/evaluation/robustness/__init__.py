@@ -1,0 +1,1 @@
+"""Networks under every degradation, at five levels each."""

@@ -1,0 +1,1 @@
+"""One image under several protocols, and sets of images."""

@@ -1,0 +1,1 @@
+"""Images that another program restored: matched by name, and scored."""

@@ -1,0 +1,1 @@
+"""Publishing a dataset folder on the Hugging Face hub."""

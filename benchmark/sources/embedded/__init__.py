@@ -1,0 +1,1 @@
+"""The photos that come inside packages, and procedural ones."""

@@ -1,0 +1,1 @@
+"""Folders, zips and tars listed and read without unpacking them."""

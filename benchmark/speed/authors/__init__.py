@@ -1,0 +1,1 @@
+"""What the authors' code does, to be compared with."""

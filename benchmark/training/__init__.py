@@ -1,0 +1,1 @@
+"""A recipe and a dataset to a run, and reading runs."""

@@ -1,0 +1,1 @@
+"""From weights to restored images of any size."""

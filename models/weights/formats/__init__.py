@@ -1,0 +1,1 @@
+"""Readers of the containers that weights come in."""

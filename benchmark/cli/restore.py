@@ -100,9 +100,9 @@ def command(
 
     jobs = find_jobs(source, target, f".{suffix}")
 
-    from benchmark.cli.train import best_device
     from benchmark.engine.progress import progress_bar
     from benchmark.restoring.run import Way, restore_files
+    from models.inference.cpu import best_device
     from models.inference.loading import load_restorer, network_of
     from models.inference.memory import parse_memory
     from models.releases.matching import doubt

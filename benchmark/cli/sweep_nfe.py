@@ -63,7 +63,6 @@ def command(
     for name in samplers:
         _ = SAMPLERS[name]
 
-    from benchmark.cli.train import best_device
     from benchmark.dataset.folder import Dataset
     from benchmark.engine.progress import progress_bar
     from benchmark.evaluation.jobs import Job
@@ -71,6 +70,7 @@ def command(
     from benchmark.evaluation.sweep import CALLS, cells_of, first_pairs, sweep
     from benchmark.report.nfe import nfe_figure, nfe_markdown
     from models.files import write_bytes, write_text
+    from models.inference.cpu import best_device
     from models.inference.loading import load_restorer
     from models.weights.files import weights_digest, weights_file
 

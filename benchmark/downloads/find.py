@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from benchmark.downloads.offers import OFFERS
 from models.errors import UserError
 from models.files import sha256_file
+from models.weights.folders import search_folders
 
 
 class MissingWeights(UserError):
@@ -53,23 +53,6 @@ SQUEEZENET = _offered("lpips-squeeze")
 INCEPTION = _offered("inception")
 
 WEIGHT_FILES = (ALEXNET, VGG16, SQUEEZENET, INCEPTION)
-
-
-def search_folders(*, folder: Path | None = None) -> tuple[Path, ...]:
-    """Return the folders in which weight files are looked for, in order.
-
-    Arguments:
-        folder: A folder to try before all others.
-
-    Returns:
-        `folder`, `$BENCH_WEIGHTS`, `weights/` in the working directory, and torch hub's folder of checkpoints.
-    """
-    folders = [] if folder is None else [folder]
-    if os.environ.get("BENCH_WEIGHTS"):
-        folders.append(Path(os.environ["BENCH_WEIGHTS"]).expanduser())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    torch_home = Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser()
-    return (*folders, Path("weights").absolute(), torch_home / "hub" / "checkpoints")
 
 
 @functools.lru_cache(maxsize=16)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.train import best_device
 from benchmark.dataset.folder import Dataset
 from benchmark.engine import Engine, cluster_address, default_workers
 from benchmark.engine.progress import progress_bar
@@ -22,6 +21,7 @@ from benchmark.results.restoration import Result, write_result
 from benchmark.results.strict import plain
 from models.errors import UserError
 from models.files import below
+from models.inference.cpu import best_device
 from models.inference.loading import load_restorer
 
 if TYPE_CHECKING:

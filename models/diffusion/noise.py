@@ -49,3 +49,8 @@ def _seed(key: str, seed: int) -> int:
     digest = hashlib.sha256(f"{seed}\0{key}".encode()).digest()
     # 63 bits: PyTorch takes a signed number.
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def pixel_keys(batch: Tensor) -> list[str]:
+    """Return a key for each image that follows from its pixels alone, so that equal images get equal noise."""
+    return [hashlib.sha256(image.detach().float().cpu().contiguous().numpy().tobytes()).hexdigest() for image in batch]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-
-from torch import Tensor
 
 from models.diffusion.samplers import SAMPLERS
 from models.diffusion.sde import MeanRevertingSDE
@@ -68,8 +65,3 @@ class Sampling:
             "prediction": self.prediction or SAMPLERS[self.name].predictions[0],
             "sde": sde.settings(),
         }
-
-
-def pixel_keys(batch: Tensor) -> list[str]:
-    """Return a key for each image that follows from its pixels alone, so that equal images get equal noise."""
-    return [hashlib.sha256(image.detach().float().cpu().contiguous().numpy().tobytes()).hexdigest() for image in batch]

@@ -7,6 +7,10 @@ import ctypes
 import os
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
 
 # Parameters of glibc's mallopt, from malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -91,3 +95,10 @@ def tune_cpu() -> CpuSettings:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
     return CpuSettings(denormals=denormals, allocator=keep_buffers(), threads=torch.get_num_threads())
+
+
+def best_device() -> str:
+    """Return "cuda" when there is a usable one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models.diffusion.settings import pixel_keys
+from models.diffusion.noise import pixel_keys
 from models.errors import UserError
 from models.inference.cpu import release_buffers
 from models.inference.memory import bytes_per_pixel, in_use

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from models.daclip.classify import cosines, embed_words
 from models.daclip.controller import DaClip
 from models.daclip.preprocess import preprocess_batch, preprocess_images
-from models.diffusion.noise import KeyedNoise
+from models.diffusion.noise import KeyedNoise, pixel_keys
 from models.diffusion.sampling import sample
 from models.diffusion.sde import MeanRevertingSDE
-from models.diffusion.settings import Sampling, pixel_keys
+from models.diffusion.settings import Sampling
 from models.errors import UserError
 from models.networks.find import declared, find_network, is_foreign
 from models.networks.foreign import Foreign

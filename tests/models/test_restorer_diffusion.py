@@ -10,9 +10,10 @@ import torch
 from small_models import ARCHS
 from torch import Tensor, nn
 
+from models.diffusion.noise import pixel_keys
 from models.diffusion.samplers import SAMPLERS
 from models.diffusion.sde import MeanRevertingSDE
-from models.diffusion.settings import Sampling, pixel_keys
+from models.diffusion.settings import Sampling
 from models.errors import UserError
 from models.inference.loading import load_restorer, process_of
 from models.inference.memory import bytes_per_pixel, in_use

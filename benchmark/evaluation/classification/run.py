@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmark.cli.train import best_device
 from benchmark.dataset.folder import Dataset
 from benchmark.engine.progress import progress_bar
 from benchmark.evaluation.classification.classify import classify_images
@@ -14,6 +13,7 @@ from benchmark.results.classification import ClassificationResult, write_classif
 from benchmark.results.parts import Method, TestSet
 from benchmark.results.provenance import birth_certificate
 from models.errors import UserError
+from models.inference.cpu import best_device
 from models.weights.opened import open_weights
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.train import best_device
 from benchmark.engine.progress import progress_bar
 from benchmark.evaluation.jobs import Job, identity_of, method_of
 from benchmark.evaluation.robustness.cases import Case
@@ -23,6 +22,7 @@ from benchmark.results.robustness import (
     robustness_path,
     write_robustness,
 )
+from models.inference.cpu import best_device
 from models.inference.loading import load_restorer
 from models.networks.find import is_foreign
 

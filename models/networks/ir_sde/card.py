@@ -1,10 +1,11 @@
-"""Networks that are sampled: the mean-reverting SDE and its variants that listen to DA-CLIP."""
+"""The cards of IR-SDE and its variants with DA-CLIP."""
 
 from __future__ import annotations
 
 from models.networks.card import NetworkCard
 
 _DACLIP = "Controlling Vision-Language Models for Multi-Task Image Restoration, Luo et al., ICLR 2024"
+
 
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(
@@ -17,18 +18,6 @@ CARDS: tuple[NetworkCard, ...] = (
         weights_licence="MIT",
         sampler=True,
         summary="A U-Net that undoes a diffusion from the clean to the degraded image, told nothing else.",
-    ),
-    NetworkCard(
-        name="refusion",
-        target="models.networks.refusion.network:Refusion",
-        title="Refusion",
-        paper="Refusion: Enabling Large-Size Realistic Image Restoration with Latent-Space Diffusion Models, "
-        "Luo et al., CVPR Workshops 2023",
-        year=2023,
-        url="https://arxiv.org/abs/2304.08291",
-        weights_licence="MIT",
-        sampler=True,
-        summary="The SDE of IR-SDE with a NAFNet that is told the time, lighter than the U-Net.",
     ),
     NetworkCard(
         name="ir-sde-daclip",

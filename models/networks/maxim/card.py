@@ -1,10 +1,9 @@
-"""Networks published for several tasks, one set of weights each: MPRNet, MIRNet, MAXIM."""
+"""The card of MAXIM."""
 
 from __future__ import annotations
 
 from models.networks.card import NetworkCard, ReleasedFile
 
-# The release, and its conversions in the package registry of JavaScript: what they were trained on, length and digest.
 _MAXIM = (
     ("Deraining/Rain13k", "Rain13k (rain)"),
     ("Deraining/Raindrop", "Raindrop"),
@@ -53,54 +52,8 @@ _MAXIM_PACKAGES = (
     ),
 )
 
+
 CARDS: tuple[NetworkCard, ...] = (
-    NetworkCard(
-        name="mprnet",
-        target="models.networks.mprnet.network:MPRNet",
-        title="MPRNet",
-        paper="Multi-Stage Progressive Image Restoration, Zamir et al., CVPR 2021",
-        year=2021,
-        url="https://arxiv.org/abs/2102.02808",
-        multiple_of=8,
-        # It cuts the image into patches itself, and its channel attention averages over them.
-        tiles="close",
-        tasks=("motion-blurry", "noisy", "rainy"),
-        weights_licence="Academic Public License (non-commercial)",
-        files=tuple(
-            ReleasedFile(name=name, about=about, page="https://github.com/swz30/MPRNet")
-            for name, about in (
-                ("model_deraining.pth", "rain of several sets"),
-                ("model_denoising.pth", "SIDD (camera noise)"),
-                ("model_deblurring.pth", "GoPro (motion blur)"),
-            )
-        ),
-        nesting=("state_dict",),
-        summary="Three stages on ever larger patches; each passes a restored image and weighted features on.",
-    ),
-    NetworkCard(
-        name="mirnet",
-        target="models.networks.mirnet.network:MIRNet",
-        title="MIRNet",
-        paper="Learning Enriched Features for Real Image Restoration and Enhancement, Zamir et al., ECCV 2020",
-        year=2020,
-        url="https://arxiv.org/abs/2003.06792",
-        multiple_of=4,
-        # Its channel attention averages over the whole image.
-        tiles="close",
-        half=("bf16",),
-        tasks=("low-light", "noisy"),
-        weights_licence="Academic Public License (non-commercial)",
-        files=tuple(
-            ReleasedFile(name=name, about=about, page="https://github.com/swz30/MIRNet")
-            for name, about in (
-                ("model_lol.pth", "LOL (low light)"),
-                ("model_fivek.pth", "MIT-Adobe FiveK (retouching)"),
-                ("model_denoising.pth", "SIDD (camera noise)"),
-            )
-        ),
-        nesting=("state_dict",),
-        summary="Streams at three resolutions side by side that exchange what they see.",
-    ),
     NetworkCard(
         name="maxim",
         target="models.networks.maxim.network:MAXIM",

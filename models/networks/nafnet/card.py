@@ -1,10 +1,11 @@
-"""NAFNet and its variants that listen to DA-CLIP."""
+"""The cards of NAFNet and its variants with local pooling and DA-CLIP."""
 
 from __future__ import annotations
 
 from models.networks.card import NetworkCard, ReleasedFile
 
 _DACLIP = "Controlling Vision-Language Models for Multi-Task Image Restoration, Luo et al., ICLR 2024"
+
 
 CARDS: tuple[NetworkCard, ...] = (
     NetworkCard(

@@ -14,6 +14,8 @@ from models.recipes import RECIPES
 from models.training.settings import Adversarial, Diffusion, Ema, Optimizer, Part, Phase, Schedule, Validation
 
 FOLDER = Path(__file__).parents[1] / "recipes"
+UNIFIED = "unified"
+"""The preset whose values most recipes share, in a file of its own."""
 WHOLE = ("arch", "losses", "sampling", "schedule")
 """Groups that a preset replaces whole: half of another network's arguments is no network, half a schedule is none."""
 OPERATIONAL = ("log_every", "save_every", "keep", "spike")
@@ -152,7 +154,10 @@ def load_recipe(name: str, *, preset: str | None = None, overrides: Sequence[str
     if preset not in presets:
         known = ", ".join(presets)
         raise UserError(f"recipe {name} has no preset {preset!r}{close_match(preset, presets)} (known: {known})")
-    values = merge(presets[card.presets[0]], presets[preset])
+    values = presets[card.presets[0]]
+    if preset == UNIFIED:
+        values = merge(values, yaml.safe_load((FOLDER / f"{UNIFIED}.yaml").read_text(encoding="utf-8")))
+    values = merge(values, presets[preset])
     values |= {"name": name, "preset": preset, "task": card.task}
     for text in overrides:
         key, separator, value = text.partition("=")

@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
+from benchmark.sources import (
+    cbsd68,
+    celebahq,
+    custom,
+    demo,
+    div2k,
+    flickr2k,
+    gopro,
+    live1,
+    lol,
+    rain100h,
+    raindrop,
+    reside6k,
+    snow100k,
+    srd,
+    universal,
+)
 from benchmark.sources.cards import SourceCard, SourceFile
-from benchmark.sources.published import PUBLISHED
 from models.catalogue import Catalogue
-from models.vocabulary import DEGRADATIONS
 
 SOURCES = Catalogue[SourceCard](
     "source",
     [
-        SourceCard(
-            name="demo",
-            target="benchmark.sources.demo:read",
-            title="Embedded demo photos",
-            degradations=DEGRADATIONS,
-            licence="per photo: public domain, CC0, CC BY 2.0, no known restrictions, or none stated (listed below)",
-            citation="Photos distributed inside scikit-image, scikit-learn and matplotlib",
-            embedded=True,
-        ),
-        *PUBLISHED,
-        SourceCard(
-            name="universal",
-            target="benchmark.sources.universal:read",
-            title="The authors' layout",
-            degradations=DEGRADATIONS,
-            licence="that of the sets inside",
-            citation="Luo et al., Controlling Vision-Language Models for Multi-Task Image Restoration, ICLR 2024",
-            bibtex="""@inproceedings{luo2024controlling,
-  author = {Luo, Ziwei and Gustafsson, Fredrik K. and Zhao, Zheng and Sj{\\"o}lund, Jens and Sch{\\"o}n, Thomas B.},
-  title = {Controlling Vision-Language Models for Multi-Task Image Restoration},
-  booktitle = {ICLR},
-  year = {2024}
-}""",
-            obtain="https://github.com/Algolzw/daclip-uir (README, dataset preparation)",
-            layout="{train,val}/<type>/{LQ,GT}/* with optional daclip_{train,val}.csv beside train and val",
-        ),
-        SourceCard(
-            name="custom",
-            target="benchmark.sources.custom:read",
-            title="One's own images",
-            degradations=(),
-            licence="that of the images",
-            layout="pairs in two folders such as {LQ,GT}, {low,high} or {input,target}, if wanted below train/ and "
-            "test/; or clean images, with --spec",
-            options=("degradation", "spec", "split", "severity", "seed", "label"),
-        ),
+        demo.CARD,
+        # In the order of Table 1: the training sets of a type before its test set.
+        gopro.CARD,
+        reside6k.CARD,
+        div2k.CARD,
+        flickr2k.CARD,
+        live1.CARD,
+        lol.CARD,
+        cbsd68.CARD,
+        raindrop.CARD,
+        rain100h.CARD,
+        srd.CARD,
+        snow100k.CARD,
+        celebahq.CARD,
+        universal.CARD,
+        custom.CARD,
     ],
 )
 

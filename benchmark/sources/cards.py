@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from models.errors import UserError
 
+NO_LICENCE = "research use; no licence stated by the authors"
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -40,7 +42,7 @@ class SourceCard:
     Arguments:
         name: Name on the command line.
         target: "module:function"; the function takes the source's `Tree` (None for embedded photos) and options by
-            keyword, and yields `benchmark.sources.samples.Sample` and `Rejected`.
+            keyword, and yields `benchmark.sources.samples.Sample` and `Rejected`; nothing where the tree is another.
         title: Name in prose and tables.
         degradations: The types that it serves; empty where the user says which.
         counts: Published number of pairs, `{split: {degradation: n}}`; empty where none is published.

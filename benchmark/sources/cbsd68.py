@@ -5,11 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import SourceCard, SourceFile
 from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import by_folder, images_in, named, synthetic_samples
 from benchmark.sources.samples import Rejected, Sample
+
+CARD = SourceCard(
+    name="cbsd68",
+    target="benchmark.sources.cbsd68:read",
+    title="CBSD68",
+    degradations=("noisy",),
+    counts={"test": {"noisy": 68}},
+    licence="non-commercial research and education (Berkeley segmentation data)",
+    citation="Martin et al., A Database of Human Segmented Natural Images and its Application to Evaluating "
+    "Segmentation Algorithms and Measuring Ecological Statistics, ICCV 2001",
+    bibtex="""@inproceedings{martin2001database,
+  author = {Martin, David and Fowlkes, Charless and Tal, Doron and Malik, Jitendra},
+  title = {A Database of Human Segmented Natural Images and its Application to Evaluating Segmentation Algorithms and
+           Measuring Ecological Statistics},
+  booktitle = {ICCV},
+  year = {2001}
+}""",
+    obtain="https://github.com/clausmichele/CBSD68-dataset (CBSD68)",
+    layout="original_png/*.png (noisy* is not used); or a folder with nothing but the 68 images",
+    files=(
+        SourceFile("CBSD68*", page="https://github.com/clausmichele/CBSD68-dataset", note="only original_png is used"),
+    ),
+    options=("seed",),
+)
 
 
 def read(tree: Tree, *, seed: int = 0) -> Iterator[Sample | Rejected]:
@@ -34,7 +57,7 @@ def read(tree: Tree, *, seed: int = 0) -> Iterator[Sample | Rejected]:
         for entry in entries
     ]
     if not images:
-        raise not_this_source(SOURCES["cbsd68"], tree.where)
+        return
     yield from synthetic_samples(
         named(images), source="cbsd68", split="test", specs={"noisy": DEFAULT_SPECS["noisy"]}, seed=seed
     )

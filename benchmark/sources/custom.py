@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark.degradations import OPERATIONS
 from benchmark.degradations.specs.pipeline import DEFAULT_SPECS, parse, words
 from benchmark.degradations.specs.severity import severity_spec
+from benchmark.sources.cards import SourceCard
 from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Named, pair_samples, synthetic_samples
 from benchmark.sources.layouts import FOLDER_PAIRS, find_pairs, split_folder
@@ -17,6 +18,17 @@ from benchmark.sources.samples import Rejected, Sample
 from benchmark.sources.universal import text_of
 from models.errors import UserError
 from models.vocabulary import SPLITS, check_word
+
+CARD = SourceCard(
+    name="custom",
+    target="benchmark.sources.custom:read",
+    title="One's own images",
+    degradations=(),
+    licence="that of the images",
+    layout="pairs in two folders such as {LQ,GT}, {low,high} or {input,target}, if wanted below train/ and "
+    "test/; or clean images, with --spec",
+    options=("degradation", "spec", "split", "severity", "seed", "label"),
+)
 
 _ENDINGS = re.compile(r"\.(zip|tar|tar\.gz|tgz)$", re.IGNORECASE)
 

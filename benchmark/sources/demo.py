@@ -12,12 +12,23 @@ import cv2
 import numpy as np
 
 from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
+from benchmark.sources.cards import SourceCard
 from benchmark.sources.embedded.photos import PHOTOS, Photo
 from benchmark.sources.embedded.procedural import PROCEDURAL, Procedural
 from benchmark.sources.samples import Sample
 from models.errors import UserError
 from models.images.pixels import encode_png
 from models.vocabulary import DEGRADATIONS, SPLITS
+
+CARD = SourceCard(
+    name="demo",
+    target="benchmark.sources.demo:read",
+    title="Embedded demo photos",
+    degradations=DEGRADATIONS,
+    licence="per photo: public domain, CC0, CC BY 2.0, no known restrictions, or none stated (listed below)",
+    citation="Photos distributed inside scikit-image, scikit-learn and matplotlib",
+    embedded=True,
+)
 
 TRAIN_PAIRS = 240
 TEST_PAIRS = 20

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import SourceCard, SourceFile
 from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import by_folder, images_in, named, pair_samples
 from benchmark.sources.samples import Rejected, Sample
 from models.vocabulary import SPLITS
+
+CARD = SourceCard(
+    name="gopro",
+    target="benchmark.sources.gopro:read",
+    title="GoPro",
+    degradations=("motion-blurry",),
+    counts={"train": {"motion-blurry": 2103}, "test": {"motion-blurry": 1111}},
+    licence="CC BY 4.0",
+    spdx="CC-BY-4.0",
+    redistribution=True,
+    citation="Nah et al., Deep Multi-Scale Convolutional Neural Network for Dynamic Scene Deblurring, CVPR 2017",
+    bibtex="""@inproceedings{nah2017deep,
+  author = {Nah, Seungjun and Kim, Tae Hyun and Lee, Kyoung Mu},
+  title = {Deep Multi-Scale Convolutional Neural Network for Dynamic Scene Deblurring},
+  booktitle = {CVPR},
+  year = {2017}
+}""",
+    obtain="https://seungjunnah.github.io/Datasets/gopro (GOPRO_Large.zip)",
+    layout="{train,test}/<sequence>/{blur,sharp}/*.png (blur_gamma is not used)",
+    files=(SourceFile("GOPRO_Large.zip", page="https://seungjunnah.github.io/Datasets/gopro", note="both splits"),),
+)
 
 
 def read(tree: Tree) -> Iterator[Sample | Rejected]:
@@ -21,23 +41,19 @@ def read(tree: Tree) -> Iterator[Sample | Rejected]:
         tree: The unpacked archive or the archive itself, with `{train,test}/<sequence>/{blur,sharp}`.
 
     Raises:
-        UserError: No such folders, or no frame has a partner.
+        UserError: No frame has a partner.
 
     References:
         Deep Multi-Scale Convolutional Neural Network for Dynamic Scene Deblurring (Nah et al., CVPR 2017)
         https://arxiv.org/abs/1612.02177
     """
     folders = by_folder(tree)
-    found = False
     for split in SPLITS:
         blurred, sharp = (images_in(folders, f"{split}/*/{role}") for role in ("blur", "sharp"))
         if blurred or sharp:
-            found = True
             yield from pair_samples(
                 named(blurred, frame), named(sharp, frame), source="gopro", split=split, degradation="motion-blurry"
             )
-    if not found:
-        raise not_this_source(SOURCES["gopro"], tree.where)
 
 
 def frame(entry: Entry) -> str:

@@ -5,11 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmark.degradations.specs.pipeline import DEFAULT_SPECS
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import SourceCard, SourceFile
 from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import by_folder, images_in, named, synthetic_samples
 from benchmark.sources.samples import Rejected, Sample
+
+CARD = SourceCard(
+    name="live1",
+    target="benchmark.sources.live1:read",
+    title="LIVE1",
+    degradations=("jpeg-compressed",),
+    counts={"test": {"jpeg-compressed": 29}},
+    licence="free to copy and distribute as long as the copyright notice of the University of Texas at Austin goes "
+    "with it; some photos come from a commercial CD",
+    citation="Sheikh et al., A Statistical Evaluation of Recent Full Reference Image Quality Assessment "
+    "Algorithms, IEEE TIP 2006",
+    bibtex="""@article{sheikh2006statistical,
+  author = {Sheikh, Hamid R. and Sabir, Muhammad F. and Bovik, Alan C.},
+  title = {A Statistical Evaluation of Recent Full Reference Image Quality Assessment Algorithms},
+  journal = {IEEE Transactions on Image Processing},
+  volume = {15},
+  number = {11},
+  pages = {3440--3451},
+  year = {2006}
+}""",
+    obtain="https://live.ece.utexas.edu/research/quality/subjective.htm (databaserelease2.zip)",
+    layout="refimgs/*.bmp, the 29 reference images; or a folder with nothing but these",
+    files=(
+        SourceFile(
+            "databaserelease2.zip",
+            page="https://live.ece.utexas.edu/research/quality/subjective.htm",
+            note="only refimgs is used",
+        ),
+        SourceFile("LIVE1*", note="the reference images alone, as many test suites carry them"),
+    ),
+    options=("seed",),
+)
 
 DISTORTED = ("jpeg", "jp2k", "wn", "gblur", "fastfading", "lq")
 """Folders of the database and of test suites that hold degraded versions."""
@@ -34,7 +65,7 @@ def read(tree: Tree, *, seed: int = 0) -> Iterator[Sample | Rejected]:
         entry for folder, entries in folders.items() if not set(folder) & set(DISTORTED) for entry in entries
     ]
     if not images:
-        raise not_this_source(SOURCES["live1"], tree.where)
+        return
     word = "jpeg-compressed"
     yield from synthetic_samples(
         named(images), source="live1", split="test", specs={word: DEFAULT_SPECS[word]}, seed=seed

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark.sources import SOURCES, SourceCard, SourceFile
+from benchmark.sources.cards import not_this_source
 from benchmark.sources.files.archives import ending
 from benchmark.sources.files.tree import Tree
 from benchmark.sources.folders import by_folder, images_in
@@ -57,6 +58,8 @@ def open_source(
             raise
         more = f" ({len(broken)} images in it cannot be used; the first, {broken[0].key}: {broken[0].reason})"
         raise UserError(f"{error}{more}") from None
+    if not found:
+        raise not_this_source(card, tree.where)
     return found + _of_this_source(broken, tree, found)
 
 

@@ -5,12 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import NO_LICENCE, SourceCard, SourceFile
 from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Folder, by_folder, named, pair_samples, split_of
 from benchmark.sources.samples import Rejected, Sample
 from models.vocabulary import SPLITS
+
+CARD = SourceCard(
+    name="rain100h",
+    target="benchmark.sources.rain100h:read",
+    title="Rain100H",
+    degradations=("rainy",),
+    counts={"train": {"rainy": 1800}, "test": {"rainy": 100}},
+    licence=NO_LICENCE,
+    citation="Yang et al., Deep Joint Rain Detection and Removal from a Single Image, CVPR 2017",
+    bibtex="""@inproceedings{yang2017deep,
+  author = {Yang, Wenhan and Tan, Robby T. and Feng, Jiashi and Liu, Jiaying and Guo, Zongming and Yan, Shuicheng},
+  title = {Deep Joint Rain Detection and Removal from a Single Image},
+  booktitle = {CVPR},
+  year = {2017}
+}""",
+    obtain="https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (RainTrainH.zip and Rain100H.zip)",
+    layout="RainTrainH and Rain100H with norain-<n>.png for each rain-<n>.png; or {LQ,GT} alone for the test split",
+    files=(
+        SourceFile("RainTrainH.zip", page="http://www.icst.pku.edu.cn/struct/att/RainTrainH.zip", note="train"),
+        SourceFile("Rain100H.zip", page="http://www.icst.pku.edu.cn/struct/att/Rain100H.zip", note="test"),
+        SourceFile("rain_data_train_Heavy*", note="the same pairs under later names"),
+        SourceFile("rain_data_test_Heavy*", note="a later test set of 200 pairs: its count differs from the paper's"),
+    ),
+)
 
 RAINY_FOLDERS = ("rain", "rainy", "rainy_image", "input", "lq")
 CLEAN_FOLDERS = ("norain", "clean", "target", "gt")
@@ -42,8 +65,6 @@ def read(tree: Tree) -> Iterator[Sample | Rejected]:
             rainy = _rainy(entry) if by_place is None else by_place
             if rainy is not None:
                 groups[split, rainy].append(entry)
-    if not any(groups.values()):
-        raise not_this_source(SOURCES["rain100h"], tree.where)
     for split in SPLITS:
         rain, clean = groups[split, True], groups[split, False]
         if rain or clean:

@@ -4,13 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import NO_LICENCE, SourceCard, SourceFile
 from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import by_folder, named, pair_samples, split_of
 from benchmark.sources.samples import Rejected, Sample
 from models.errors import UserError, close_match
 from models.vocabulary import SPLITS
+
+CARD = SourceCard(
+    name="snow100k",
+    target="benchmark.sources.snow100k:read",
+    title="Snow100K",
+    degradations=("snowy",),
+    counts={"train": {"snowy": 1872}, "test": {"snowy": 601}},
+    licence=NO_LICENCE,
+    citation="Liu et al., DesnowNet: Context-Aware Deep Network for Snow Removal, IEEE TIP 2018",
+    bibtex="""@article{liu2018desnownet,
+  author = {Liu, Yun-Fu and Jaw, Da-Wei and Huang, Shih-Chia and Hwang, Jenq-Neng},
+  title = {{DesnowNet}: Context-Aware Deep Network for Snow Removal},
+  journal = {IEEE Transactions on Image Processing},
+  volume = {27},
+  number = {6},
+  pages = {3064--3073},
+  year = {2018}
+}""",
+    obtain="https://sites.google.com/view/yunfuliu/desnownet (Snow100K-training.tar.gz, Snow100K-testset.tar.gz)",
+    layout="Snow100K-training/{synthetic,gt} and Snow100K-L/{synthetic,gt}, with beautiful_smile in the names of "
+    "the paper's subset",
+    files=(
+        SourceFile(
+            "Snow100K-training.tar.gz",
+            page="https://desnownet.s3.amazonaws.com/dataset_synthetic/train/Snow100K-training.tar.gz",
+        ),
+        SourceFile(
+            "Snow100K-testset.tar.gz",
+            page="https://desnownet.s3.amazonaws.com/dataset_synthetic/test/Snow100K-testset.tar.gz",
+            note="only Snow100K-L is used",
+            unpacked=("media", "Snow100K-L"),
+        ),
+    ),
+    options=("subset",),
+)
 
 SUBSETS = {"paper": "beautiful_smile", "all": ""}
 """What the names of a subset's images hold: 1,872 and 601 pairs of the paper, or 50,000 and 16,801."""
@@ -39,8 +73,6 @@ def read(tree: Tree, *, subset: str = "paper") -> Iterator[Sample | Rejected]:
         small = any(name in ("snow100k-m", "snow100k-s") for name in folder)
         if folder[-1] in ("synthetic", "gt") and split is not None and not small:
             groups[split, folder[-1]] += [entry for entry in entries if SUBSETS[subset] in entry.path.name]
-    if not any(groups.values()):
-        raise not_this_source(SOURCES["snow100k"], tree.where)
     for split in SPLITS:
         snowy, clean = groups[split, "synthetic"], groups[split, "gt"]
         if snowy or clean:

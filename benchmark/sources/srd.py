@@ -5,12 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import NO_LICENCE, SourceCard, SourceFile
 from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import by_folder, named, pair_samples, split_of
 from benchmark.sources.samples import Rejected, Sample
 from models.vocabulary import SPLITS
+
+CARD = SourceCard(
+    name="srd",
+    target="benchmark.sources.srd:read",
+    title="SRD",
+    degradations=("shadowed",),
+    counts={"train": {"shadowed": 2680}, "test": {"shadowed": 408}},
+    licence=NO_LICENCE,
+    citation="Qu et al., DeshadowNet: A Multi-Context Embedding Deep Network for Shadow Removal, CVPR 2017",
+    bibtex="""@inproceedings{qu2017deshadownet,
+  author = {Qu, Liangqiong and Tian, Jiandong and He, Shengfeng and Tang, Yandong and Lau, Rynson W. H.},
+  title = {{DeshadowNet}: A Multi-Context Embedding Deep Network for Shadow Removal},
+  booktitle = {CVPR},
+  year = {2017}
+}""",
+    obtain="https://github.com/jinyeying/DC-ShadowNet-Hard-and-Soft-Shadow-Removal (SRD train and test)",
+    layout="a train and a test folder, each with shadow/<name> and shadow_free/<name>_no_shadow or <name>_free",
+    files=(
+        SourceFile(
+            "SRD*",
+            page="https://github.com/jinyeying/DC-ShadowNet-Hard-and-Soft-Shadow-Removal",
+            note="two downloads, train and test; how they are called differs from mirror to mirror",
+        ),
+    ),
+)
 
 SHADOW_FOLDERS = ("shadow", "train_a", "test_a")
 FREE_FOLDERS = ("shadow_free", "shadowfree", "train_c", "test_c")
@@ -25,7 +49,7 @@ def read(tree: Tree) -> Iterator[Sample | Rejected]:
             `shadow_free/<name>_no_shadow` (training) or `<name>_free` (test).
 
     Raises:
-        UserError: No such folders, or no image has a partner.
+        UserError: No image has a partner.
 
     References:
         DeshadowNet: A Multi-Context Embedding Deep Network for Shadow Removal (Qu et al., CVPR 2017)
@@ -36,8 +60,6 @@ def read(tree: Tree) -> Iterator[Sample | Rejected]:
         split = split_of(folder)
         if split is not None and folder[-1] in SHADOW_FOLDERS + FREE_FOLDERS:
             groups[split, folder[-1] in FREE_FOLDERS] += entries
-    if not any(groups.values()):
-        raise not_this_source(SOURCES["srd"], tree.where)
     for split in SPLITS:
         shadowed, free = groups[split, False], groups[split, True]
         if shadowed or free:

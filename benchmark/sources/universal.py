@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from benchmark.sources import SOURCES
-from benchmark.sources.cards import not_this_source
+from benchmark.sources.cards import SourceCard
 from benchmark.sources.files.tree import Entry, Tree
 from benchmark.sources.folders import Named, pair_samples
 from benchmark.sources.pairing import RULES
@@ -18,6 +17,23 @@ from benchmark.sources.samples import Rejected, Sample
 from captioning.titles import Title, parse_titles
 from models.errors import UserError
 from models.vocabulary import DEGRADATIONS, check_word, in_order
+
+CARD = SourceCard(
+    name="universal",
+    target="benchmark.sources.universal:read",
+    title="The authors' layout",
+    degradations=DEGRADATIONS,
+    licence="that of the sets inside",
+    citation="Luo et al., Controlling Vision-Language Models for Multi-Task Image Restoration, ICLR 2024",
+    bibtex="""@inproceedings{luo2024controlling,
+  author = {Luo, Ziwei and Gustafsson, Fredrik K. and Zhao, Zheng and Sj{\\"o}lund, Jens and Sch{\\"o}n, Thomas B.},
+  title = {Controlling Vision-Language Models for Multi-Task Image Restoration},
+  booktitle = {ICLR},
+  year = {2024}
+}""",
+    obtain="https://github.com/Algolzw/daclip-uir (README, dataset preparation)",
+    layout="{train,val}/<type>/{LQ,GT}/* with optional daclip_{train,val}.csv beside train and val",
+)
 
 SPLIT_FOLDERS = {"train": "train", "val": "test", "test": "test"}
 """The authors call the test set "val"."""
@@ -51,7 +67,7 @@ def read(tree: Tree) -> Iterator[Sample | Rejected]:
         elif (type_folder := type_of(entry.path)) is not None:
             elsewhere.setdefault(type_folder, entry)
     if not groups:
-        raise not_this_source(SOURCES["universal"], tree.where)
+        return
     for type_folder, entry in elsewhere.items():
         if type_folder not in {group[:2] for group in groups}:
             raise UserError(

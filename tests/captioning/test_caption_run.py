@@ -209,7 +209,7 @@ def test_an_empty_split_gets_an_empty_file(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_killed_twenty_times_at_random_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("kill_captioning.py")
+    script = Path(__file__).parents[1] / "made" / "kill_captioning.py"
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path), "20"], capture_output=True, text=True, check=False, timeout=300
     )

@@ -25,7 +25,7 @@ from benchmark.engine.session import room
 from models.errors import UserError
 from models.files import sha256_bytes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from benchmark.engine.connection import answers
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 BENCH = [sys.executable, "-c", "import sys; from benchmark.cli import main; main(sys.argv[1:])"]
 

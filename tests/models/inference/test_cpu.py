@@ -13,7 +13,7 @@ from models.inference.cpu import available_cores
 
 def run(code: str, *arguments: str, **environment: str) -> list[str]:
     """Run code in a fresh process and return the words that it prints."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     made = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=root,

@@ -22,7 +22,7 @@ from PIL import Image
 from benchmark.dataset.folder import Dataset
 from models.images.pixels import decode, encode_png
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "import sys; from benchmark.cli import main; main(sys.argv[1:])"]
 
 

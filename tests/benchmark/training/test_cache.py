@@ -261,7 +261,7 @@ def test_shards_and_images_are_compared_with_their_digests_before_they_are_decod
 @pytest.mark.long
 def test_killed_at_any_moment_and_three_at_once_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     data = make(tmp_path, repeat=30).folder
-    script = Path(__file__).with_name("cache_trials.py")
+    script = Path(__file__).parents[2] / "made" / "cache_trials.py"
     done = subprocess.run([sys.executable, script, data, "8"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     counted = re.search(r"8 trials, (\d+) kills, (\d+) states", done.stdout)

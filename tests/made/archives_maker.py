@@ -1,6 +1,6 @@
 """Makes the archives of the twelve published sets: their real layouts, names and decoys, with tiny images inside.
 
-Run it to fill a folder of downloads in full size: `python tests/benchmark/archives_maker.py FOLDER`.
+Run it to fill a folder of downloads in full size: `python tests/made/archives_maker.py FOLDER`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 @pytest.mark.long
 def test_fifty_killed_evaluations_end_with_the_same_result(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("eval_kill_trials.py")
+    script = Path(__file__).parents[2] / "made" / "eval_kill_trials.py"
     done = subprocess.run([sys.executable, script, tmp_path, "50"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     killed, states = map(int, re.findall(r"(\d+) kills, (\d+) states", done.stdout)[0])

@@ -19,7 +19,7 @@ from small_datasets import small_dataset, write_captions
 from benchmark.cli import main
 from benchmark.publish.hub import push as pushing
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHARDS = r"/storage/"
 
 

@@ -66,7 +66,7 @@ def test_self_attention_equals_the_explicit_computation() -> None:
 def test_self_attention_never_holds_the_matrix_of_all_pairs() -> None:
     # As many tokens as the deepest level has for an image of 768x768: the matrix of one head takes 324 MiB.
     count = (768 // 8) ** 2
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
     def peak(kind: str) -> int:
         program = [sys.executable, explicit_attention.__file__, kind, str(count)]

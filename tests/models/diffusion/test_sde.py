@@ -61,7 +61,7 @@ def test_single_precision_agrees_with_the_independent_double_precision(
     method: str, settings: dict[str, Any], shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(shared / "parity"))
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "parity"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "parity"))
     import sde_reference  # pyright: ignore[reportMissingImports]
     from builders import call_sde  # pyright: ignore[reportMissingImports]
     from check import flat  # pyright: ignore[reportMissingImports]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TRIAL = Path(__file__).parent / "memory_trial.py"
+TRIAL = Path(__file__).parents[2] / "made" / "memory_trial.py"
 MEBIBYTE = 2**20
 
 

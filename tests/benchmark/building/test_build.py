@@ -31,7 +31,7 @@ from models.errors import UserError
 from models.files import single_writer
 from models.images.pixels import decode, encode_png
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def some_samples(count: int = 24) -> list[Sample]:
@@ -260,7 +260,7 @@ def test_builds_killed_at_a_hundred_random_moments_end_with_the_same_bytes(tmp_p
         pixels = generator.integers(0, 256, (96, 128, 3)).astype(np.uint8)
         (images / f"{number:02d}.png").write_bytes(encode_png(pixels))
     (images / "bad.jpg").write_bytes(b"\xff\xd8\xff no image")
-    script = Path(__file__).parent / "kill_trials.py"
+    script = Path(__file__).parents[2] / "made" / "kill_trials.py"
     command = [sys.executable, str(script), str(images), str(tmp_path / "work"), "100"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

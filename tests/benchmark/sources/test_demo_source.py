@@ -145,7 +145,7 @@ def test_reading_the_photos_imports_none_of_their_packages() -> None:
         "import sys; from benchmark.sources.demo import read; next(iter(read(None))).clean.read(); "
         "print([m for m in ('skimage', 'sklearn', 'matplotlib', 'torch') if m in sys.modules])"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

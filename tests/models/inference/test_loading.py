@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from archs_baselines import NAMES as WITHOUT_WEIGHTS
 from safetensors.torch import save_file
-from small_models import ARCHS, shake
+from small_models import ARCHS, WITHOUT_WEIGHTS, shake
 
 from models.errors import UserError
 from models.inference.loading import load_restorer, network_of

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from archs_general import ARCHS
-from small_models import shake
+from small_models import ARCHS, shake
 from torch import Tensor, nn
 
 from models.errors import UserError

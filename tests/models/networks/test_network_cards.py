@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from archs_baselines import NAMES as WITHOUT_WEIGHTS
-from small_models import ARCHS
+from small_models import ARCHS, WITHOUT_WEIGHTS
 
 from models.inference.restore import restore
 from models.inference.restorer import Restorer

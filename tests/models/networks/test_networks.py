@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from archs_baselines import NAMES as WITHOUT_WEIGHTS
-from small_models import ARCHS, shake
+from small_models import WITHOUT_WEIGHTS, shake
 from torch import Tensor
 
 from models.inference.restore import restore
@@ -34,10 +33,6 @@ def supervised(restorer: Restorer, images: Tensor) -> Sequence[Tensor]:
     """What training compares with the clean image."""
     predictions: Any = getattr(restorer.network, "predictions", None)
     return (restorer(images),) if predictions is None else predictions(images)
-
-
-def test_every_card_has_a_small_architecture_for_these_tests() -> None:
-    assert set(ARCHS) == set(NETWORKS)
 
 
 @pytest.mark.parametrize("name", LEARNERS)

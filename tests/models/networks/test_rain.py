@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from archs_rain import ARCHS
-from small_models import shake
+from small_models import ARCHS, shake
 
 from models.errors import UserError
 from models.networks import NETWORKS
@@ -22,7 +21,8 @@ from models.weights.fitting import load_into
 from models.weights.opened import load_state
 from models.weights.saving import save_weights
 
-STAGED = [name for name in ARCHS if name != "jorder"]
+NAMES = [name for name in ARCHS if name.startswith(("jorder", "prenet", "prn"))]
+STAGED = [name for name in NAMES if name != "jorder"]
 
 
 def small(name: str, **arch: object) -> Any:
@@ -30,7 +30,7 @@ def small(name: str, **arch: object) -> Any:
     return shake(build(name, ARCHS[name] | arch)).eval()
 
 
-@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_gradient_reaches_every_parameter(name: str) -> None:
     network = small(name).train().double()
     images = torch.rand(2, 3, 24, 30, dtype=torch.float64)
@@ -41,7 +41,7 @@ def test_a_gradient_reaches_every_parameter(name: str) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (17, 30), (31, 8)])
 def test_any_size_works_and_a_batch_gives_what_its_images_give_alone(name: str, size: tuple[int, int]) -> None:
     network = small(name)
@@ -53,7 +53,7 @@ def test_any_size_works_and_a_batch_gives_what_its_images_give_alone(name: str, 
     assert torch.equal(together, network(images))
 
 
-@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_output_pixel_sees_as_far_as_the_card_says_and_no_further(name: str) -> None:
     reach = NETWORKS[name].reach
     assert reach is not None
@@ -86,7 +86,7 @@ def test_the_last_prediction_is_the_output_and_the_others_are_those_of_fewer_sta
         torch.testing.assert_close(fewer(images), predictions[count - 1])
 
 
-@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_width_and_blocks_are_read_off_a_file(name: str, tmp_path: Path) -> None:
     network = small(name, width=12, blocks=3)
     save_weights(tmp_path / "weights.safetensors", network.state_dict(), {})
@@ -104,7 +104,7 @@ def test_width_and_blocks_are_read_off_a_file(name: str, tmp_path: Path) -> None
 LOOK_ALIKES = {"prenet", "prenet-lstm", "prenet-generator"}
 
 
-@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_weights_of_a_relative_are_refused_wherever_they_can_be_told_apart(name: str) -> None:
     network: Any = small(name)
     for other in ARCHS:
@@ -161,7 +161,7 @@ def test_jorder_changes_the_luminance_alone_and_sees_rows_as_columns() -> None:
     rows, columns = np.arange(-6, 19).clip(0, 12), np.arange(-6, 27).clip(0, 20)
     luma = luminance(images[:, :, rows][..., columns]).transpose(2, 3)
     after = network.published(luma).transpose(2, 3)[..., 6:-6, 6:-6]
-    torch.testing.assert_close(luminance(images + change), after)
+    torch.testing.assert_close(luminance(images + change), after, atol=2e-4, rtol=1e-3)
     assert (network(images.transpose(2, 3)).transpose(2, 3) - images - change).abs().max() > 1e-3
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from archs_baselines import NAMES as WITHOUT_WEIGHTS
-from small_models import ARCHS
+from small_models import ARCHS, WITHOUT_WEIGHTS
 from training_runs import run, tiny_recipe
 
 from models.errors import UserError

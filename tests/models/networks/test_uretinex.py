@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from archs_low_light import ARCHS
-from small_models import shake
+from small_models import ARCHS, shake
 
 from models.errors import UserError
 from models.networks import NETWORKS
@@ -22,26 +21,6 @@ from models.weights.saving import save_weights
 def small(**arch: object) -> Any:
     torch.manual_seed(1)
     return shake(build("uretinex", {**ARCHS["uretinex"], **arch})).eval()
-
-
-def test_a_gradient_reaches_every_parameter() -> None:
-    network = small().train()
-    images = torch.rand(2, 3, 32, 48)
-    (network(images) - torch.rand_like(images)).pow(2).mean().backward()
-    silent = [k for k, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert not silent
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("size", [(1, 1), (17, 30), (32, 23)])
-def test_any_size_works_and_a_batch_gives_what_its_images_give_alone(size: tuple[int, int]) -> None:
-    network = small()
-    images = torch.rand(3, 3, *size)
-    together = network(images)
-    assert together.shape == images.shape
-    alone = torch.cat([network(image[None]) for image in images])
-    torch.testing.assert_close(together, alone, atol=2e-5, rtol=1e-5)
-    assert torch.equal(together, network(images))
 
 
 @torch.no_grad()

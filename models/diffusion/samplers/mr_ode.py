@@ -32,51 +32,14 @@ References:
 
 from __future__ import annotations
 
-import math
-
-from torch import Tensor
-
-from models.diffusion.clock import moment
-from models.diffusion.noise import NoiseSource
-from models.diffusion.samplers.contract import Step
-from models.diffusion.samplers.history import History
-from models.diffusion.sde import MeanRevertingSDE
+from models.diffusion.samplers.semi_analytic import SemiAnalytic
 
 
-class FirstOrderODE:
-    """The exact linear part, the network held constant over a step.
+class FirstOrderODE(SemiAnalytic):
+    """The exact linear part, the network held constant over a step; no noise is drawn."""
 
-    Arguments:
-        sde: The process.
-        prediction: What is held: "data" (the clean image) or "noise".
-    """
-
+    factor = 1
     order = 1
-
-    def __init__(self, sde: MeanRevertingSDE, *, prediction: str = "data") -> None:
-        self._sde = sde
-        self._prediction = prediction
-        self._history = History(order=self.order)
-
-    def step(self, given: Step, noise: NoiseSource) -> Tensor:
-        """Return the state at `given.earlier`; no noise is drawn."""
-        now, then = moment(self._sde, given.time), moment(self._sde, given.earlier)
-        state = given.state - given.degraded
-        clean = (state - now.spread * given.predicted) / now.kept
-        if given.earlier == 0:
-            return clean + given.degraded
-        h = then.half_log_snr - now.half_log_snr
-        if self._prediction == "noise":
-            slope = self._history.slope(given.predicted, now.half_log_snr)
-            moved = then.kept / now.kept * state - then.spread * math.expm1(h) * given.predicted
-            if slope is not None:
-                moved = moved - then.spread * (math.expm1(h) - h) * slope
-        else:
-            slope = self._history.slope(clean, now.half_log_snr)
-            moved = then.spread / now.spread * state - then.kept * math.expm1(-h) * clean
-            if slope is not None:
-                moved = moved + then.kept * (h + math.expm1(-h)) * slope
-        return moved + given.degraded
 
 
 class SecondOrderODE(FirstOrderODE):

@@ -32,49 +32,22 @@ import math
 
 from torch import Tensor
 
-from models.diffusion.clock import moment
+from models.diffusion.clock import Moment
 from models.diffusion.noise import NoiseSource
-from models.diffusion.samplers.contract import Step, drawn
-from models.diffusion.samplers.history import History
-from models.diffusion.sde import MeanRevertingSDE
+from models.diffusion.samplers.contract import drawn
+from models.diffusion.samplers.semi_analytic import SemiAnalytic
 
 
-class FirstOrderSDE:
-    """The exact linear part and noise, the network held constant over a step.
+class FirstOrderSDE(SemiAnalytic):
+    """The exact linear part and noise, the network held constant over a step; the last step draws no noise."""
 
-    Arguments:
-        sde: The process.
-        prediction: What is held: "data" (the clean image) or "noise".
-    """
-
+    factor = 2
     order = 1
 
-    def __init__(self, sde: MeanRevertingSDE, *, prediction: str = "data") -> None:
-        self._sde = sde
-        self._prediction = prediction
-        self._history = History(order=self.order)
-
-    def step(self, given: Step, noise: NoiseSource) -> Tensor:
-        """Return the state at `given.earlier`; noise is drawn at every step but the last."""
-        now, then = moment(self._sde, given.time), moment(self._sde, given.earlier)
-        state = given.state - given.degraded
-        clean = (state - now.spread * given.predicted) / now.kept
-        if given.earlier == 0:
-            return clean + given.degraded
-        h = then.half_log_snr - now.half_log_snr
-        if self._prediction == "noise":
-            slope = self._history.slope(given.predicted, now.half_log_snr)
-            moved = then.kept / now.kept * state - 2 * then.spread * math.expm1(h) * given.predicted
-            if slope is not None:
-                moved = moved - 2 * then.spread * (math.expm1(h) - h) * slope
-            std = then.spread * math.sqrt(math.expm1(2 * h))
-        else:
-            slope = self._history.slope(clean, now.half_log_snr)
-            moved = then.spread / now.spread * math.exp(-h) * state - then.kept * math.expm1(-2 * h) * clean
-            if slope is not None:
-                moved = moved + then.kept * (h + 0.5 * math.expm1(-2 * h)) * slope
-            std = then.spread * math.sqrt(-math.expm1(-2 * h))
-        return moved + std * drawn(noise, state) + given.degraded
+    def noisy(self, moved: Tensor, then: Moment, h: float, noise: NoiseSource) -> Tensor:
+        """Return the moved state with the noise of the step."""
+        grown = math.expm1(2 * h) if self._prediction == "noise" else -math.expm1(-2 * h)
+        return moved + then.spread * math.sqrt(grown) * drawn(noise, moved)
 
 
 class SecondOrderSDE(FirstOrderSDE):

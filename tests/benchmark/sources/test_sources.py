@@ -46,7 +46,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_set_of_table_1_is_in_the_catalogue_with_its_facts() -> None:
-    assert [card.name for card in SOURCES.values() if card.counts] == list(PUBLISHED)
+    assert [name for name in SOURCES if name in PUBLISHED] == list(PUBLISHED)
     for name in PUBLISHED:
         card = SOURCES[name]
         assert card.files
@@ -59,10 +59,10 @@ def test_every_set_of_table_1_is_in_the_catalogue_with_its_facts() -> None:
 
 
 def test_the_counts_of_the_sources_add_up_to_table_1() -> None:
+    # A source that the table does not name may publish counts as well.
+    named = [SOURCES[name] for name in PUBLISHED]
     totals = {
-        split: {
-            word: sum(card.counts.get(split, {}).get(word, 0) for card in SOURCES.values()) for word in DEGRADATIONS
-        }
+        split: {word: sum(card.counts.get(split, {}).get(word, 0) for card in named) for word in DEGRADATIONS}
         for split in ("train", "test")
     }
     assert totals["train"] == {word: row.train for word, row in TABLE_1.items()}

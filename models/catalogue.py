@@ -10,13 +10,10 @@ from models.errors import UserError, close_match
 
 
 class Card(Protocol):
-    """What every catalogue entry declares as data."""
+    """What every catalogue entry declares as data; one that is more than data has a `target` as well."""
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def target(self) -> str: ...
 
 
 C = TypeVar("C", bound=Card)
@@ -39,8 +36,9 @@ class Catalogue(Mapping[str, C], Generic[C]):
         for card in cards:
             if card.name in self._cards:
                 raise ValueError(f"two {kind}s are called {card.name!r}")
-            if card.target.count(":") != 1:
-                raise ValueError(f"the target of {kind} {card.name!r} is not 'module:attribute': {card.target!r}")
+            target = getattr(card, "target", None)
+            if target is not None and target.count(":") != 1:
+                raise ValueError(f"the target of {kind} {card.name!r} is not 'module:attribute': {target!r}")
             self._cards[card.name] = card
 
     def __getitem__(self, name: str) -> C:
@@ -61,5 +59,6 @@ class Catalogue(Mapping[str, C], Generic[C]):
 
     def load(self, name: str) -> Any:
         """Import and return what the card called `name` points to."""
-        module, attribute = self[name].target.split(":")
+        card: Any = self[name]
+        module, attribute = card.target.split(":")
         return getattr(importlib.import_module(module), attribute)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from models.catalogue import Catalogue
@@ -14,12 +15,16 @@ class MetricCard:
 
     Arguments:
         name: Name in results and on the command line.
-        target: "module:attribute" of a function of two images (`psnr`, `ssim`) or of a class that holds a network.
+        target: "module:attribute" of what computes it; `needs` says what that is.
+        needs: What it sees. "pixels": a function of the two images, with shape `(H, W)` or `(H, W, C)` as the protocol
+            cuts them, and of their `data_range`, which returns a number. "lpips": a class made from a backbone with
+            `features` and `compare`, as `Lpips`. "inception": a class that takes the features of image after image, as
+            `Fid`.
+        options: Keyword arguments of a function of pixels that the protocol decides, each with the protocol's field.
         label: Heading in tables.
         unit: Unit of the value, or an empty string.
         decimals: Digits after the point in tables, as the paper prints them.
         higher_is_better: Which way is up.
-        kind: "image" for one number per image, "set" for one number per test set.
     """
 
     name: str
@@ -28,7 +33,13 @@ class MetricCard:
     unit: str = ""
     decimals: int
     higher_is_better: bool
-    kind: Literal["image", "set"]
+    needs: Literal["pixels", "lpips", "inception"]
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Literal["image", "set"]:
+        """Whether there is one number per image, or one per set of images."""
+        return "set" if self.needs == "inception" else "image"
 
 
 METRICS = Catalogue[MetricCard](
@@ -41,7 +52,7 @@ METRICS = Catalogue[MetricCard](
             unit="dB",
             decimals=2,
             higher_is_better=True,
-            kind="image",
+            needs="pixels",
         ),
         MetricCard(
             name="ssim",
@@ -49,7 +60,8 @@ METRICS = Catalogue[MetricCard](
             label="SSIM",
             decimals=3,
             higher_is_better=True,
-            kind="image",
+            needs="pixels",
+            options={"window": "ssim"},
         ),
         MetricCard(
             name="lpips",
@@ -57,7 +69,7 @@ METRICS = Catalogue[MetricCard](
             label="LPIPS",
             decimals=3,
             higher_is_better=False,
-            kind="image",
+            needs="lpips",
         ),
         MetricCard(
             name="fid",
@@ -65,7 +77,7 @@ METRICS = Catalogue[MetricCard](
             label="FID",
             decimals=2,
             higher_is_better=False,
-            kind="set",
+            needs="inception",
         ),
         MetricCard(
             name="kid",
@@ -73,7 +85,7 @@ METRICS = Catalogue[MetricCard](
             label="KID",
             decimals=5,
             higher_is_better=False,
-            kind="set",
+            needs="inception",
         ),
     ],
 )

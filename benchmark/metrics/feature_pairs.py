@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from models.errors import UserError
 
 
-class FeaturePairs:
-    """Collects features image by image.
+class FeaturePairs(ABC):
+    """Collects features image by image, and compares the two sets at the end.
 
     Rows are sorted by key before anything is summed, so the order in which images arrive does not touch a single bit.
     """
@@ -22,6 +24,22 @@ class FeaturePairs:
     def update(self, key: str, restored: np.ndarray, clean: np.ndarray) -> None:
         """Add the features of one restored image and of its clean image, each with shape `(D,)`."""
         self._rows[key] = (restored, clean)
+
+    @abstractmethod
+    def compute(self) -> float:
+        """Return the metric of all restored and all clean images added so far.
+
+        Raises:
+            UserError: Fewer than two images were added.
+        """
+
+    def interval(self) -> tuple[float, float] | None:
+        """Return the 95 % interval of `compute`, where the metric has one."""
+        return None
+
+    def warning(self) -> str:
+        """Return a sentence that has to stand beside the number, or an empty one."""
+        return ""
 
     def tables(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of all restored and of all clean images, each with shape `(N, D)`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.metrics.feature_pairs import FeaturePairs, checked_tables
+from benchmark.metrics.inception import FEATURES
 
 
 def _deviations(features: np.ndarray) -> np.ndarray:
@@ -44,12 +45,13 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 
 class Fid(FeaturePairs):
-    """Collects features image by image and compares the two sets at the end."""
+    """The distance between the Gaussians fitted to the two sets."""
 
     def compute(self) -> float:
-        """Return the distance between all restored and all clean images added so far.
-
-        Raises:
-            UserError: Fewer than two images were added.
-        """
+        """Return the distance between all restored and all clean images added so far."""
         return frechet_distance(*self.tables("FID"))
+
+    def warning(self) -> str:
+        """Return a sentence where the sets are small against the number of features, as then the distance is biased."""
+        few = f"FID of {len(self)} images, fewer than its {FEATURES} features: compare it at equal N only"
+        return few if len(self) < FEATURES else ""

@@ -105,14 +105,10 @@ def _distance_of(
 
 
 class Kid(FeaturePairs):
-    """Collects features image by image and compares the two sets at the end."""
+    """The kernel distance between the two sets, with an interval."""
 
     def compute(self) -> float:
-        """Return the distance between all restored and all clean images added so far.
-
-        Raises:
-            UserError: Fewer than two images were added.
-        """
+        """Return the distance between all restored and all clean images added so far."""
         return kernel_distance(*self.tables("KID"))
 
     def interval(self, *, seed: int = 0) -> tuple[float, float] | None:

@@ -7,8 +7,6 @@ from typing import Literal
 
 from models.catalogue import Catalogue
 
-SCORER = "benchmark.evaluation.scoring.scorer:Scorer"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -20,7 +18,6 @@ class Protocol:
     Arguments:
         name: Identifier, stored in each result.
         version: Raised whenever a change moves a score.
-        target: "module:class" of the scorer.
         title: Name in prose and tables.
         channels: PSNR and SSIM on all three colours ("rgb") or on BT.601 studio-range brightness ("y").
         y_rounding: Whether brightness is rounded to 8 bits, as MATLAB does with 8-bit images.
@@ -40,7 +37,6 @@ class Protocol:
 
     name: str
     version: int = 1
-    target: str = SCORER
     title: str
     channels: Literal["rgb", "y"] = "rgb"
     y_rounding: bool = False

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmark.metrics import METRICS, MetricCard
 from benchmark.metrics.border import check_same_shape, crop_border, crop_to_multiple
 from benchmark.metrics.lpips import Lpips
 from benchmark.metrics.luma import luma
 from benchmark.metrics.protocols import Protocol
-from benchmark.metrics.psnr import psnr
-from benchmark.metrics.ssim import ssim
 from models.errors import UserError
 from models.images.pixels import to_float, to_uint8
 
@@ -53,21 +52,32 @@ class Image:
             return self.restored
         return self._once(("8bit",), lambda: to_float(self.eight))
 
-    def scores(self, protocol: Protocol, lpips: Mapping[str, Lpips]) -> dict[str, float]:
-        """Return the per-image metrics of a protocol; LPIPS only where its network is given."""
+    def scores(self, protocol: Protocol, lpips: Mapping[tuple[str, str], Lpips]) -> dict[str, float]:
+        """Return the per-image metrics of a protocol.
+
+        Arguments:
+            protocol: How they are computed.
+            lpips: The metrics with a backbone by name and backbone; those that are absent are left out.
+        """
         found: dict[str, float] = {}
-        if {"psnr", "ssim"} & set(protocol.metrics):
-            cut = (protocol.channels, protocol.y_rounding, protocol.crop, protocol.crop_multiple, protocol.psnr_input)
-            pair, data_range = self._once(("pair", *cut), lambda: self._compared(protocol))
-            if "psnr" in protocol.metrics:
-                found["psnr"] = self._once(("psnr", *cut), lambda: psnr(*pair, data_range=data_range))
-            if "ssim" in protocol.metrics:
-                found["ssim"] = self._once(
-                    ("ssim", *cut, protocol.ssim), lambda: ssim(*pair, window=protocol.ssim, data_range=data_range)
-                )
-        if "lpips" in protocol.metrics and protocol.lpips_net in lpips:
-            found["lpips"] = self._lpips(protocol, lpips[protocol.lpips_net])
+        for name, card in METRICS.items():
+            if name not in protocol.metrics:
+                continue
+            if card.needs == "pixels":
+                found[name] = self._pixels(card, protocol)
+            elif card.needs == "lpips" and (name, protocol.lpips_net) in lpips:
+                found[name] = self._lpips(protocol, name, lpips[name, protocol.lpips_net])
         return found
+
+    def _pixels(self, card: MetricCard, protocol: Protocol) -> float:
+        cut = (protocol.channels, protocol.y_rounding, protocol.crop, protocol.crop_multiple, protocol.psnr_input)
+        pair, data_range = self._once(("pair", *cut), lambda: self._compared(protocol))
+        options = {keyword: getattr(protocol, field) for keyword, field in card.options.items()}
+
+        def measure() -> float:
+            return float(METRICS.load(card.name)(*pair, data_range=data_range, **options))
+
+        return self._once((card.name, *cut, *options.values()), measure)
 
     def _compared(self, protocol: Protocol) -> tuple[tuple[np.ndarray, np.ndarray], float]:
         """Return what PSNR and SSIM see, and its range of values."""
@@ -81,15 +91,15 @@ class Image:
             data_range = 255.0
         return (cut[0], cut[1]), data_range
 
-    def _lpips(self, protocol: Protocol, metric: Lpips) -> float:
+    def _lpips(self, protocol: Protocol, name: str, metric: Lpips) -> float:
         net, order = protocol.lpips_net, protocol.lpips_order
         form = "8bit" if self.restored.dtype == np.uint8 else protocol.lpips_input
 
         def distance() -> float:
-            clean = self._once(("clean", net, order), lambda: metric.features(self.clean_float, order=order))
+            clean = self._once(("clean", name, net, order), lambda: metric.features(self.clean_float, order=order))
             return metric.compare(metric.features(self.restored_float(form), order=order), clean)
 
-        return self._once(("lpips", net, order, form), distance)
+        return self._once((name, net, order, form), distance)
 
     def _once(self, key: tuple[Any, ...], make: Any) -> Any:
         if key not in self._done:

@@ -21,7 +21,15 @@ from models.errors import UserError
 
 __all__ = ["Measurement", "MultiScorer", "Scorer", "SetScore"]
 
-SET_METRICS = tuple(name for name, card in METRICS.items() if card.kind == "set")
+
+def needing(protocol: Protocol, kind: str) -> tuple[str, ...]:
+    """Return the metrics of a protocol that need something of a kind, in the catalogue's order.
+
+    Raises:
+        UserError: The protocol names a metric that the catalogue does not have.
+    """
+    cards = {name: METRICS[name] for name in protocol.metrics}
+    return tuple(name for name in METRICS if name in cards and cards[name].needs == kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,25 +86,29 @@ class MultiScorer:
         if not self.protocols:
             raise ValueError("a scorer without a protocol")
         self.weight_digests: dict[str, str] = {}
-        self._lpips: dict[str, Lpips] = {}
+        self._lpips: dict[tuple[str, str], Lpips] = {}
         self._features: InceptionFeatures | None = None
         self._cache: FeatureCache | None = None
         self._clean_features: dict[str, np.ndarray] = {}
         self._sets = FeatureSets()
         absent: dict[str, str] = {}
-        nets: dict[Net, None] = dict.fromkeys(p.lpips_net for p in self.protocols if "lpips" in p.metrics)
+        nets: dict[Net, set[str]] = {}
+        for protocol in self.protocols:
+            if names := needing(protocol, "lpips"):
+                nets.setdefault(protocol.lpips_net, set()).update(names)
         if isinstance(lpips_weights, Path) and len(nets) > 1:
             raise ValueError(f"one file of weights for LPIPS cannot be that of {', '.join(nets)}")
-        for net in nets:
+        for net, names in nets.items():
             given = lpips_weights if isinstance(lpips_weights, Path) else (lpips_weights or {}).get(net)
             try:
                 path = given or find_weight_file(BACKBONES[net], folder=weights_folder)
             except MissingWeights as error:
                 absent[f"lpips-{net}"] = str(error)
                 continue
-            self._lpips[net] = Lpips(path, net=net, device=device)
+            for name in sorted(names):
+                self._lpips[name, net] = METRICS.load(name)(path, net=net, device=device)
             self.weight_digests[f"lpips-{net}"] = digest_of(path)
-        if any(name in SET_METRICS for p in self.protocols for name in p.metrics):
+        if any(needing(protocol, "inception") for protocol in self.protocols):
             try:
                 path = fid_weights or find_weight_file(INCEPTION, folder=weights_folder)
                 self._features = InceptionFeatures(path, device=device)
@@ -108,8 +120,9 @@ class MultiScorer:
         self.metrics: dict[str, tuple[str, ...]] = {}
         self.missing: dict[str, dict[str, str]] = {}
         for protocol in self.protocols:
-            behind = {"lpips": f"lpips-{protocol.lpips_net}", **dict.fromkeys(SET_METRICS, "fid")}
-            lacks = {n: absent[behind[n]] for n in METRICS if n in protocol.metrics and behind.get(n) in absent}
+            behind = dict.fromkeys(needing(protocol, "lpips"), f"lpips-{protocol.lpips_net}")
+            behind |= dict.fromkeys(needing(protocol, "inception"), "fid")
+            lacks = {n: absent[behind[n]] for n in METRICS if behind.get(n) in absent}
             self.missing[protocol.name] = lacks
             self.metrics[protocol.name] = tuple(n for n in METRICS if n in protocol.metrics and n not in lacks)
 
@@ -193,7 +206,8 @@ class MultiScorer:
         return self._by_protocol(self._sets.pooled(self._wanted()))
 
     def _wanted(self) -> tuple[str, ...]:
-        return tuple(n for n in SET_METRICS if any(n in metrics for metrics in self.metrics.values()))
+        sets = (name for name, card in METRICS.items() if card.kind == "set")
+        return tuple(name for name in sets if any(name in metrics for metrics in self.metrics.values()))
 
     def _by_protocol(self, found: dict[str, SetScore]) -> dict[str, dict[str, SetScore]]:
         return {name: {n: found[n] for n in metrics if n in found} for name, metrics in self.metrics.items()}

@@ -1,4 +1,4 @@
-"""Groups of images and the metrics of whole groups, FID and KID, with what has to be said beside them."""
+"""Groups of images and the metrics of whole groups, with what has to be said beside them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.metrics.fid import Fid
-from benchmark.metrics.inception import FEATURES
-from benchmark.metrics.kid import Kid
+from benchmark.metrics import METRICS
 from models.errors import UserError
 
 Rows = Mapping[str, tuple[np.ndarray | None, np.ndarray | None]]
@@ -81,20 +79,12 @@ def set_scores(rows: Rows, names: Iterable[str]) -> dict[str, SetScore]:
     Raises:
         UserError: There are fewer than two images, or the features of one are missing.
     """
-    fid, kid = Fid(), Kid()
-    wanted = tuple(names)
-    if not wanted:
-        return {}
-    for key, (restored, clean) in rows.items():
-        if restored is None or clean is None:
-            raise UserError(f"the features of {key!r} are missing: score it again")
-        fid.update(key, restored, clean)
-        kid.update(key, restored, clean)
-    n, found = len(rows), {}
-    if "fid" in wanted:
-        few = n < FEATURES
-        warning = f"FID of {n} images, fewer than its {FEATURES} features: compare it at equal N only" if few else ""
-        found["fid"] = SetScore(fid.compute(), n, None, warning)
-    if "kid" in wanted:
-        found["kid"] = SetScore(kid.compute(), n, kid.interval())
+    found = {}
+    for name in names:
+        metric = METRICS.load(name)()
+        for key, (restored, clean) in rows.items():
+            if restored is None or clean is None:
+                raise UserError(f"the features of {key!r} are missing: score it again")
+            metric.update(key, restored, clean)
+        found[name] = SetScore(metric.compute(), len(rows), metric.interval(), metric.warning())
     return found

@@ -28,7 +28,8 @@ def tokens(scorer: MultiScorer) -> dict[str, str]:
     found = {}
     for protocol in scorer.protocols:
         computed = scorer.metrics[protocol.name]
-        wanted = {f"lpips-{protocol.lpips_net}": "lpips" in computed, "fid": bool({"fid", "kid"} & set(computed))}
+        needs = {METRICS[name].needs for name in computed}
+        wanted = {f"lpips-{protocol.lpips_net}": "lpips" in needs, "fid": "inception" in needs}
         weights = {name: scorer.weight_digests.get(name) for name, needed in wanted.items() if needed}
         found[protocol.name] = f"{protocol.identifier}/{sha256_json([computed, weights])[:16]}"
     return found

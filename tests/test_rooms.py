@@ -17,8 +17,8 @@ PACKAGES = ("models", "captioning", "benchmark")
 ROOMS = {
     "models": "errors files catalogue vocabulary markdown images diffusion networks weights daclip releases recipes "
     "inference training",
-    "captioning": "text titles captioners plan stream sets run quality",
-    "benchmark": "results dataset engine degradations downloads restoring metrics export training sources publish "
+    "captioning": "text titles tables captioners plan stream sets run quality",
+    "benchmark": "engine downloads metrics results dataset degradations restoring export training sources publish "
     "evaluation tables captions building report verify speed cli",
 }
 """The rooms of each package. A room may import those before it, so that there is no circle."""

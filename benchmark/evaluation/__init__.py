@@ -1,1 +1,1 @@
-"""The parts of an evaluation: restore, score, remember what is scored, and sum up. `benchmark.evaluation.network` joins them."""
+"""The parts of an evaluation: restore, score, remember, sum up. `benchmark.evaluation.network` joins them."""

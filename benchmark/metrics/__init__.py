@@ -1,4 +1,4 @@
-"""The catalogue of metrics; a score also needs a protocol (`benchmark.metrics.protocols`), which says how they are computed."""
+"""The catalogue of metrics; a score also needs a protocol (`benchmark.metrics.protocols`)."""
 
 from __future__ import annotations
 

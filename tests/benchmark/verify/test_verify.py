@@ -24,9 +24,9 @@ from benchmark.cli import main
 from benchmark.dataset.folder import Dataset
 from benchmark.dataset.schema import RECORDS
 from benchmark.sources.demo import read as demo
+from benchmark.verify import report as reports
 from benchmark.verify.report import write_report
 from benchmark.verify.run import OtherSet, verify
-from benchmark.verify.run import report as reports
 from models.errors import UserError
 from models.images.pixels import decode
 

@@ -101,7 +101,7 @@ def _tuned(callback: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-# Colour is never asked for: with `color`, click leaves texts as they are, and `benchmark.engine.printing` shows all of it.
+# With `color`, click leaves texts as they are, and `benchmark.engine.printing` shows all that they hold.
 def _with_room(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Refuse to run a command where its libraries could not be loaded."""
 

@@ -17,7 +17,7 @@ from test_dataset_shapes import rewritten, with_value
 from trials import Tally, bench, counts
 
 from benchmark.degradations.specs.pipeline import apply, parse
-from benchmark.verify.run import integrity
+from benchmark.verify import integrity
 from models.errors import UserError
 
 PATIENCE = 20.0

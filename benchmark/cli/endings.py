@@ -122,7 +122,8 @@ def signals(*, process: bool) -> Iterator[None]:
         yield
     finally:
         for number, old in before.items():
-            signal.signal(number, old)
+            # A command of its own that has ended keeps its status, whatever comes while Python takes itself down.
+            signal.signal(number, signal.SIG_IGN if process else old)
 
 
 def _leave(number: int) -> None:

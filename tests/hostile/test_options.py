@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import random
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from processes import run
-from trials import Tally, bench, counts
+from trials import Hung, Tally, bench, counts, within
 
 from benchmark.cli import COMMANDS
 from benchmark.cli import bench as group
@@ -97,31 +95,13 @@ def line(words: tuple[str, ...], command: click.Command, chosen: click.Parameter
     return arguments
 
 
-class TooLong(BaseException):
-    """The time is over."""
-
-
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """End the block with `TooLong` when it takes longer."""
-
-    def ring(number: int, frame: Any) -> None:
-        raise TooLong
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 @counts(12, 420)
 def test_no_value_of_an_option_gives_a_traceback_or_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "somewhere" / "deep"  # where nothing of other tests is one folder up
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
     cases = [(*place, value) for place in parameters() for value in VALUES]
     generator = random.Random(3)
     with Tally("hostile values of options") as tally:
@@ -129,9 +109,9 @@ def test_no_value_of_an_option_gives_a_traceback_or_hangs(
             arguments = line(words, command, parameter, value)
             started = time.monotonic()
             try:
-                with limited(LONG):
+                with within(LONG):
                     ended = bench(*arguments)
-            except TooLong:
+            except Hung:
                 tally.case(str(arguments)[:200], False, "it hangs")
                 continue
             fine = ended.code in (0, 1, 2) and "Traceback" not in ended.err
@@ -173,6 +153,6 @@ def test_a_working_folder_that_is_gone_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_fills_is_told_or_left_alone(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with limited(LONG):
+    with within(LONG):
         assert bench("verify", pipe).refused
         assert bench("export", pipe, tmp_path / "out", "--layout", "universal").refused

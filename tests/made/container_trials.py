@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import io
 import pickle
-import signal
 import struct
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from trials import Tally
+from trials import Tally, within
 
 from models.errors import UserError
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-
-
-class Hung(BaseException):
-    """A case took longer than any may."""
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raise `Hung` when the block takes longer."""
-
-    def stop(number: int, frame: object) -> None:
-        raise Hung
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def plain(value: Any) -> bool:

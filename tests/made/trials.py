@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import os
+import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 
 from benchmark.cli import main
+from models.markdown import table
 
 COUNTS = os.environ.get("BENCH_TRIALS")
 """A file to which every trial adds a line with what was tried and held, where it is set."""
@@ -137,6 +140,26 @@ def try_flips(tally: Tally, path: Path, count: int, attempt: Callable[[], Any], 
         path.write_bytes(whole)
 
 
+class Hung(BaseException):
+    """A case took longer than any may."""
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise `Hung` when the block takes longer."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Hung
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class Canary:
     """A module that no file may bring to life: importing it leaves a mark.
 
@@ -156,3 +179,21 @@ class Canary:
     def alive(self) -> bool:
         """Whether it was imported or called."""
         return self.mark.exists()
+
+
+def counts_table(file: Path) -> str:
+    """Return the table of trials from a file of counts, in the order of the alphabet."""
+    found: dict[str, list[int]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        told = json.loads(line)
+        row = found.setdefault(told["trial"], [0, 0])
+        row[0] += told["tried"]
+        row[1] += told["held"]
+    total = [sum(row[place] for row in found.values()) for place in (0, 1)]
+    rows = [[name, str(tried), str(held)] for name, (tried, held) in sorted(found.items())]
+    rows.append(["**all**", f"**{total[0]}**", f"**{total[1]}**"])
+    return table(["trial", "tried", "held"], rows, numeric=[False, True, True])
+
+
+if __name__ == "__main__":
+    print(counts_table(Path(sys.argv[1])))

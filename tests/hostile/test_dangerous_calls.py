@@ -53,6 +53,7 @@ ALLOWED = {
         *(
             "models/catalogue.py",
             "models/weights/reading.py",
+            "models/networks/__init__.py",
             "models/networks/find.py",
             "models/training/events.py",
         ),

@@ -16,6 +16,9 @@ CLIP: dict[str, Any] = {
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1},
 }
 ADAPTED: dict[str, dict[str, Any]] = {
+    # Tests of training fit these in a few steps.
+    "nafnet": {"width": 8, "encoder_blocks": (1, 2), "decoder_blocks": (1, 1)},
+    "enlightengan": {"width": 16},
     "nafnet-degradation": {"width": 32, "embedding_dim": 64, "prompt_dim": 16},
     "nafnet-daclip": {"width": 32, "embedding_dim": 64, "prompt_dim": 16},
     "ir-sde": {"width": 32, "multipliers": (1, 2)},

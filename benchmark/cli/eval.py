@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from benchmark.cli.network_options import network_options
-from benchmark.cli.options import chosen_sampling, sampler_options
+from benchmark.cli.options import chosen_sampling, network_options, sampler_options
 from benchmark.engine import ENGINES, Engine
 from benchmark.metrics.protocols import PROTOCOLS
 from benchmark.results.restoration import read_per_image

@@ -1,8 +1,9 @@
-"""The options of commands that sample diffusion networks: which sampler, how many network calls, which noise."""
+"""The options that several commands share: which networks, and how diffusion networks among them are sampled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -16,7 +17,30 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPTIONS = (
+NETWORK_OPTIONS = (
+    click.option(
+        "--runs", type=click.Path(path_type=Path), help="Folder of run folders; every finished one is evaluated."
+    ),
+    click.option(
+        "--network",
+        "networks",
+        multiple=True,
+        metavar="NETWORK",
+        help="A network, with --weights; also package.module:factory, or spandrel. May be given several times.",
+    ),
+    click.option(
+        "--weights",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Weights file or run of --network, in the same order; none for a network without weights.",
+    ),
+    click.option(
+        "--daclip", type=click.Path(path_type=Path), help="DA-CLIP of --network, when its metadata name none."
+    ),
+)
+
+
+SAMPLER_OPTIONS = (
     click.option(
         "--sampler",
         metavar="SAMPLER",
@@ -40,9 +64,16 @@ OPTIONS = (
 )
 
 
+def network_options(command: F) -> F:
+    """Give a command the options of networks; it receives `runs`, `networks`, `weights` and `daclip`."""
+    for option in reversed(NETWORK_OPTIONS):
+        command = option(command)
+    return command
+
+
 def sampler_options(command: F) -> F:
-    """Give a command the options above; it receives `sampler`, `nfe`, `prediction` and `seed`."""
-    for option in reversed(OPTIONS):
+    """Give a command the options of samplers; it receives `sampler`, `nfe`, `prediction` and `seed`."""
+    for option in reversed(SAMPLER_OPTIONS):
         command = option(command)
     return command
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from benchmark.cli.network_options import network_options
-from benchmark.cli.options import chosen_sampling, sampler_options
+from benchmark.cli.options import chosen_sampling, network_options, sampler_options
 from benchmark.metrics.protocols import PROTOCOLS
 from models.networks.find import find_network
 

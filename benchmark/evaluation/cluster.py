@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.dataset.folder import Dataset, Pair, check_images
-from benchmark.evaluation.keeping import keep_image
-from benchmark.evaluation.network import Work
-from benchmark.evaluation.pairs import Restored, restore_pair
+from benchmark.evaluation.collect import Work
+from benchmark.evaluation.pairs import Restored, keep_image, restore_pair
 from benchmark.evaluation.scoring.threads import score_images
 from benchmark.evaluation.store import Scored
 from benchmark.metrics.protocols import Protocol
@@ -96,7 +95,7 @@ def cluster_work(
     address: str | None,
     images: Path | None,
 ) -> Work:
-    """Return what restores and scores on a cluster, for `benchmark.evaluation.network.score_all`.
+    """Return what restores and scores on a cluster, for `benchmark.evaluation.collect.score_all`.
 
     Arguments:
         job: The network.

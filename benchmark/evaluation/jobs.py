@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from benchmark import __version__
 from benchmark.evaluation.setting import same_setting
 from benchmark.metrics.protocols import Protocol
+from benchmark.results.files import result_path
 from benchmark.results.parts import Method, Setting
 from benchmark.results.provenance import versions
-from benchmark.results.restoration import Result, read_result, result_path
+from benchmark.results.restoration import Result, read_result
 from benchmark.results.strict import plain
 from models.errors import UserError
 from models.files import sha256_bytes, sha256_json

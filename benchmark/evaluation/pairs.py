@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from benchmark.dataset.folder import Pair
-from models.images.pixels import to_float
+from models.files import below, write_bytes
+from models.images.pixels import encode_png, to_float, to_uint8
 
 if TYPE_CHECKING:
     from models.inference.restorer import Restorer
@@ -69,3 +71,22 @@ def restore_pairs(
     for pair in pairs:
         restored = restore_pair(restorer, pair, max_memory=max_memory)
         yield restored, restored.seconds or 0.0
+
+
+def image_file(folder: Path, key: str) -> Path:
+    """Return where the restored image of a pair lies.
+
+    Raises:
+        UserError: The key, which comes out of the dataset, would lead out of the folder.
+    """
+    return below(folder, f"{key}.png", what="key of an image")
+
+
+def keep_image(image: Restored, folder: Path | None) -> None:
+    """Write a restored image below a folder, under its key, as its network's own writer would round it."""
+    if folder is None:
+        return
+    pixels = image.restored
+    if pixels.dtype.name != "uint8":
+        pixels = to_uint8(pixels, rounding=image.rounding)
+    write_bytes(image_file(folder, image.key), encode_png(pixels))

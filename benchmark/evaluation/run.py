@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from benchmark.dataset.folder import Dataset
 from benchmark.engine import Engine, cluster_address, default_workers
 from benchmark.engine.progress import progress_bar
+from benchmark.evaluation.collect import Evaluated
 from benchmark.evaluation.jobs import Job, identity_of, known_result, method_of
-from benchmark.evaluation.keeping import image_file, keep_image
-from benchmark.evaluation.network import Evaluated, evaluate_network
+from benchmark.evaluation.network import evaluate_network
+from benchmark.evaluation.pairs import image_file, keep_image
 from benchmark.evaluation.setting import loaded_setting, planned_setting
 from benchmark.evaluation.store import Store
 from benchmark.metrics.protocols import Protocol

@@ -18,7 +18,8 @@ from benchmark.report.speed_networks import PAGES as SPEED_PAGES
 from benchmark.report.speed_networks import speed_pages
 from benchmark.results.classification import read_classifications
 from benchmark.results.counts import read_counts
-from benchmark.results.restoration import Result, read_results, result_path
+from benchmark.results.files import result_path
+from benchmark.results.restoration import Result, read_results
 from benchmark.results.robustness import FOLDER as ROBUSTNESS
 from benchmark.results.robustness import read_robustness
 from benchmark.results.sweep import read_sweep

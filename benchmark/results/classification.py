@@ -10,17 +10,21 @@ from typing import Any
 
 from benchmark.results.agreement import check_answers
 from benchmark.results.calibration import Calibration
-from benchmark.results.files import ROWS, check_rows, read_result_json, read_rows, write_with_rows
-from benchmark.results.parts import Method, ProtocolId, TestSet
-from benchmark.results.provenance import Birth
-from benchmark.results.restoration import (
+from benchmark.results.files import (
+    ROWS,
     SCHEMA,
     check_place,
+    check_rows,
     check_schema,
+    read_result_json,
+    read_rows,
     result_files,
     result_path,
     without_paths,
+    write_with_rows,
 )
+from benchmark.results.parts import Method, ProtocolId, TestSet
+from benchmark.results.provenance import Birth
 from benchmark.results.strict import parse, plain
 from models.errors import UserError
 from models.files import write_sealed

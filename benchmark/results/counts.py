@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.results.files import read_result_json
-from benchmark.results.restoration import SCHEMA, check_place, check_schema, result_files, result_path, without_paths
+from benchmark.results.files import (
+    SCHEMA,
+    check_place,
+    check_schema,
+    read_result_json,
+    result_files,
+    result_path,
+    without_paths,
+)
 from benchmark.results.strict import parse, plain
 from models.errors import UserError
 from models.files import write_sealed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.results.provenance import portable
 from models.errors import UserError
 from models.files import SEAL, atomic_path, check_seal, read_json, sha256_bytes, sha256_file, write_sealed
 
@@ -135,3 +137,50 @@ def check_columns(path: Path, schema: Any, *, numbers: Collection[str], texts: C
             odd.append(f"{name} of type {kind}")
     if odd:
         raise UserError(f"{path} has not the columns of a result ({', '.join(map(repr, odd[:3]))}): {REMEDY}")
+
+
+SCHEMA = 1
+
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,159}")
+
+
+def check_schema(schema: Any, *, where: Path | str | None = None) -> None:
+    """Refuse a result that another version of this program wrote in another form."""
+    if schema != SCHEMA or isinstance(schema, bool):
+        place = f"{where}: " if where is not None else ""
+        raise UserError(f"{place}schema is {schema!r}, but this version of the program reads schema {SCHEMA}")
+
+
+def without_paths(value: Any) -> Any:
+    """Shorten the absolute paths in every string of a JSON value."""
+    if isinstance(value, str):
+        return portable(value)
+    if isinstance(value, dict):
+        return {key: without_paths(item) for key, item in value.items()}
+    return [without_paths(item) for item in value] if isinstance(value, list) else value
+
+
+def result_path(leaderboards: Path, *, test_set: str, method: str, kind: str) -> Path:
+    """Return where a result lives; `kind` is the protocol id, or "classification".
+
+    Raises:
+        UserError: A name cannot be a file name.
+    """
+    for what, name in (("test set", test_set), ("method", method), ("protocol", kind)):
+        if not _FILE_NAME.fullmatch(name):
+            raise UserError(
+                f"the {what} {name[:200]!a} cannot name a file: use at most 160 letters, digits and . _ + -"
+            )
+    return leaderboards / "results" / test_set / f"{method}.{kind}.json"
+
+
+def result_files(leaderboards: Path) -> Iterable[Path]:
+    """Return every JSON file below `results`, sorted by path."""
+    return sorted((leaderboards / "results").glob("*/*.json"))
+
+
+def check_place(path: Path, expected: Path) -> None:
+    """Refuse a result file whose place and content disagree (copied or renamed by hand)."""
+    if (path.parent.name, path.name) != (expected.parent.name, expected.name):
+        raise UserError(f"{path}: its content belongs in {expected.parent.name}/{expected.name}")

@@ -6,27 +6,35 @@ Files written before results had a seal (`rows_sha256`, `setting` and `seal` are
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmark.results.agreement import IMAGE_METRICS, check_scores
-from benchmark.results.files import ROWS, check_rows, read_result_json, read_rows, write_rows, write_with_rows
+from benchmark.results.files import (
+    ROWS,
+    SCHEMA,
+    check_place,
+    check_rows,
+    check_schema,
+    read_result_json,
+    read_rows,
+    result_files,
+    result_path,
+    without_paths,
+    write_rows,
+    write_with_rows,
+)
 from benchmark.results.parts import Cost, Group, Method, ProtocolId, Score, Setting, TestSet
-from benchmark.results.provenance import portable
 from benchmark.results.strict import parse, plain
 from models.errors import UserError
 
 __all__ = ["Result", "read_per_image", "read_results", "result_path", "write_result", "write_rows"]
 
-SCHEMA = 1
 
 NEW = (ROWS, "setting")
 """Keys that results of before had not."""
-
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,159}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,36 +126,6 @@ def mean_over_groups(groups: Mapping[str, Group], metric: str) -> float | None:
     return math.fsum(scores) / len(scores) if scores and len(scores) == len(groups) else None
 
 
-def check_schema(schema: Any, *, where: Path | str | None = None) -> None:
-    """Refuse a result that another version of this program wrote in another form."""
-    if schema != SCHEMA or isinstance(schema, bool):
-        place = f"{where}: " if where is not None else ""
-        raise UserError(f"{place}schema is {schema!r}, but this version of the program reads schema {SCHEMA}")
-
-
-def without_paths(value: Any) -> Any:
-    """Shorten the absolute paths in every string of a JSON value."""
-    if isinstance(value, str):
-        return portable(value)
-    if isinstance(value, dict):
-        return {key: without_paths(item) for key, item in value.items()}
-    return [without_paths(item) for item in value] if isinstance(value, list) else value
-
-
-def result_path(leaderboards: Path, *, test_set: str, method: str, kind: str) -> Path:
-    """Return where a result lives; `kind` is the protocol id, or "classification".
-
-    Raises:
-        UserError: A name cannot be a file name.
-    """
-    for what, name in (("test set", test_set), ("method", method), ("protocol", kind)):
-        if not _FILE_NAME.fullmatch(name):
-            raise UserError(
-                f"the {what} {name[:200]!a} cannot name a file: use at most 160 letters, digits and . _ + -"
-            )
-    return leaderboards / "results" / test_set / f"{method}.{kind}.json"
-
-
 def write_result(leaderboards: Path, result: Result, per_image: Sequence[Mapping[str, Any]]) -> Path:
     """Write the per-image scores as Parquet and then, last, the result as JSON; both appear whole or not at all.
 
@@ -207,17 +185,6 @@ def read_result(path: Path, keep: Keep = lambda result, rows: None) -> Result:
     result = Result.from_json(read_result_json(path, "result", new=NEW), where=path)
     keep(result, rows_beside(path, result))
     return result
-
-
-def result_files(leaderboards: Path) -> Iterable[Path]:
-    """Return every JSON file below `results`, sorted by path."""
-    return sorted((leaderboards / "results").glob("*/*.json"))
-
-
-def check_place(path: Path, expected: Path) -> None:
-    """Refuse a result file whose place and content disagree (copied or renamed by hand)."""
-    if (path.parent.name, path.name) != (expected.parent.name, expected.name):
-        raise UserError(f"{path}: its content belongs in {expected.parent.name}/{expected.name}")
 
 
 def read_results(leaderboards: Path, keep: Keep = lambda result, rows: None) -> list[Result]:

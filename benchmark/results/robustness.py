@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.results.agreement import IMAGE_METRICS, check_means, disagreement
-from benchmark.results.files import ROWS, read_result_json, read_rows, write_with_rows
+from benchmark.results.files import (
+    ROWS,
+    check_schema,
+    read_result_json,
+    read_rows,
+    result_path,
+    without_paths,
+    write_with_rows,
+)
 from benchmark.results.parts import Method, ProtocolId, Score, Setting, TestSet
-from benchmark.results.restoration import NEW, check_schema, result_path, without_paths
+from benchmark.results.restoration import NEW
 from benchmark.results.strict import parse, plain
 from models.errors import UserError
 

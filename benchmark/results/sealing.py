@@ -10,9 +10,9 @@ from typing import Any
 from benchmark.results.classification import read_classification
 from benchmark.results.counts import FILE_NAME as COUNTS
 from benchmark.results.counts import read_count
-from benchmark.results.files import ROWS, is_sealed, read_result_json
+from benchmark.results.files import ROWS, is_sealed, read_result_json, result_files
 from benchmark.results.measurements import read_measurements
-from benchmark.results.restoration import read_result, result_files
+from benchmark.results.restoration import read_result
 from benchmark.results.robustness import FOLDER as ROBUSTNESS
 from benchmark.results.robustness import read_robustness_result
 from benchmark.results.sweep import read_sweep

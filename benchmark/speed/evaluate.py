@@ -23,7 +23,7 @@ from benchmark.speed.build import write_mosaics
 from models.images.pixels import encode_png, read, to_float
 
 if TYPE_CHECKING:
-    from benchmark.evaluation.network import Evaluated
+    from benchmark.evaluation.collect import Evaluated
 
 IMAGES = 100
 SIZE = (320, 480)

@@ -20,13 +20,14 @@ from made_results import level_rows_of, make_classification, make_result, make_r
 from trials import Tally, bench
 
 from benchmark.evaluation.cluster import Unit, read_unit
-from benchmark.evaluation.keeping import image_file
+from benchmark.evaluation.pairs import image_file
 from benchmark.evaluation.robustness.cases import chosen_cases
 from benchmark.evaluation.submission.pictures import LARGEST, MOST, open_pictures
 from benchmark.results.classification import write_classification
 from benchmark.results.counts import CountsResult, DatasetId, write_counts
+from benchmark.results.files import result_path
 from benchmark.results.provenance import birth_certificate
-from benchmark.results.restoration import result_path, write_result
+from benchmark.results.restoration import write_result
 from benchmark.results.robustness import robustness_path, write_robustness
 from models.errors import UserError
 from models.files import SEAL, sealed, write_json

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmark.dataset.folder import Dataset, Pair
 from benchmark.degradations.specs.pipeline import apply
+from benchmark.evaluation.collect import score_all
 from benchmark.evaluation.cost import sampler_facts
-from benchmark.evaluation.network import score_all
 from benchmark.evaluation.pairs import Restored, restore_pair
 from benchmark.evaluation.robustness.cases import Case
 from benchmark.evaluation.scoring.scorer import MultiScorer

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.dataset.folder import Dataset
-from benchmark.evaluation.network import Evaluated, finish, score_all
+from benchmark.evaluation.collect import Evaluated, finish, score_all
 from benchmark.evaluation.pairs import Restored
 from benchmark.evaluation.scoring.scorer import MultiScorer
 from benchmark.evaluation.scoring.threads import score_images

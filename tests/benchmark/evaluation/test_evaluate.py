@@ -11,8 +11,9 @@ import pytest
 from eval_data import eval_dataset, small_weights
 
 from benchmark.dataset.folder import Dataset
+from benchmark.evaluation.collect import Evaluated
 from benchmark.evaluation.cost import measured_cost
-from benchmark.evaluation.network import Evaluated, evaluate_network, score
+from benchmark.evaluation.network import evaluate_network, score
 from benchmark.evaluation.pairs import Restored, restore_pair, restore_pairs
 from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
 from benchmark.evaluation.scoring.threads import score_image, score_images, tokens

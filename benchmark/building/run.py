@@ -25,7 +25,7 @@ from models.files import atomic_path, sha256_file, single_writer, write_bytes
 
 
 @dataclass(frozen=True)
-class Place:
+class BuildOptions:
     """Where the work is done.
 
     Arguments:
@@ -81,7 +81,7 @@ def build_dataset(
     *,
     recipe: dict[str, Any],
     rejected: Sequence[Rejected] = (),
-    place: Place | None = None,
+    place: BuildOptions | None = None,
     strict: bool = False,
     progress: Callable[[int], None] = lambda done: None,
     mended: Callable[[str], None] = lambda file: None,
@@ -109,7 +109,7 @@ def build_dataset(
         UserError: Another build is writing to `out`, it holds a different dataset, no pair is usable, a source
             vanished or changed, or something is left out and `strict` is set.
     """
-    place = place or Place()
+    place = place or BuildOptions()
     jobs = plan_shards(samples, out / "data")
     digest = plan_digest(samples, rejected)
     _refuse(strict, [{"key": r.key, "reason": r.reason} for r in rejected])
@@ -160,7 +160,7 @@ def _sweep(out: Path) -> None:
         leftover.unlink()
 
 
-def _run(jobs: Sequence[ShardJob], place: Place, *, progress: Callable[[int], None]):
+def _run(jobs: Sequence[ShardJob], place: BuildOptions, *, progress: Callable[[int], None]):
     if place.engine == "local":
         yield from engines.run_jobs(build_shard, jobs, workers=place.workers, address=place.address, progress=progress)
         return

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class How:
+class CaptionOptions:
     """How a model captions; none of it but precision and length changes a caption.
 
     Arguments:
@@ -54,7 +54,7 @@ def caption_folder(
     data: Dataset,
     captioner: str,
     *,
-    how: How | None = None,
+    how: CaptionOptions | None = None,
     replace: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
@@ -71,7 +71,7 @@ def caption_folder(
         UserError: There is no such captioner, its weights are missing, another process is captioning, or the captions
             in use belong to another build.
     """
-    how = how or How()
+    how = how or CaptionOptions()
     if how.engine == "local" and how.address is not None:
         raise UserError(f"--address {how.address} belongs to a Ray cluster: add --engine ray")
     splits = {
@@ -97,7 +97,7 @@ def caption_folder(
         return outcome
 
 
-def model_options(captioner: str, how: How) -> dict[str, Any] | None:
+def model_options(captioner: str, how: CaptionOptions) -> dict[str, Any] | None:
     """Return the arguments of the model's class, or None when `captioner` is not a model.
 
     Raises:
@@ -181,7 +181,7 @@ def _best_device() -> str:
 
 
 def _on_cluster(
-    options: Mapping[str, Any], revision: str, how: How, units: Sequence[Unit]
+    options: Mapping[str, Any], revision: str, how: CaptionOptions, units: Sequence[Unit]
 ) -> Iterator[Sequence[Captioned]]:
     from benchmark.engine.cluster import actors_on_cluster
 

@@ -67,7 +67,7 @@ def command(
     bytes, on one processor, many, or a cluster. Over a whole dataset it compares every file with its digest, and makes
     again what is missing or damaged.
     """
-    from benchmark.building.run import Place, build_dataset
+    from benchmark.building.run import BuildOptions, build_dataset
     from benchmark.engine import cluster_address, default_workers
     from benchmark.engine.progress import progress_bar
     from benchmark.report.terminal import print_counts, print_source_counts
@@ -87,7 +87,9 @@ def command(
             out,
             recipe=recipe,
             rejected=rejected,
-            place=Place(default_workers() if workers is None else workers, engine, cluster_address(engine, address)),
+            place=BuildOptions(
+                default_workers() if workers is None else workers, engine, cluster_address(engine, address)
+            ),
             strict=strict,
             progress=progress,
             mended=mended.append,

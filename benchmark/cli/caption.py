@@ -70,12 +70,12 @@ def command(
     --replace says otherwise. The run can be killed at any moment; the same command continues. Batch size, workers,
     compilation and cluster leave no trace in the result.
     """
-    from benchmark.captions.run import How, caption_folder
+    from benchmark.captions.run import CaptionOptions, caption_folder
     from benchmark.dataset.folder import Dataset
     from benchmark.engine.progress import progress_bar
 
     data = Dataset(dataset)
-    how = How(
+    how = CaptionOptions(
         device=device,
         precision=precision,
         max_new_tokens=max_new_tokens,

@@ -101,7 +101,7 @@ def command(
     jobs = find_jobs(source, target, f".{suffix}")
 
     from benchmark.engine.progress import progress_bar
-    from benchmark.restoring.run import Way, restore_files
+    from benchmark.restoring.run import RestoreOptions, restore_files
     from models.inference.cpu import best_device
     from models.inference.loading import load_restorer, network_of
     from models.inference.memory import parse_memory
@@ -120,7 +120,7 @@ def command(
         click.echo(sentence, err=True)
     restorer = load_restorer(network, opened, daclip=daclip, device=device or best_device(), sampling=sampling)
     tiled = memory is not None or tile is not None
-    way = Way(
+    way = RestoreOptions(
         max_memory=memory,
         tile=tile,
         precision=precision,

@@ -65,7 +65,7 @@ def command(
 
     from benchmark.dataset.folder import Dataset
     from benchmark.engine.progress import progress_bar
-    from benchmark.evaluation.jobs import Job
+    from benchmark.evaluation.jobs import EvaluationJob
     from benchmark.evaluation.setting import loaded_setting, planned_setting
     from benchmark.evaluation.sweep import CALLS, cells_of, first_pairs, sweep
     from benchmark.report.nfe import nfe_figure, nfe_markdown
@@ -77,7 +77,7 @@ def command(
     dataset = Dataset(data)
     place = device or best_device()
     digest = weights_digest(weights_file(weights))
-    job = Job(name=network, network=network, weights=weights, digest=digest, way=None, seed=seed)
+    job = EvaluationJob(name=network, network=network, weights=weights, digest=digest, way=None, seed=seed)
     planned = planned_setting(job, daclip=daclip, device=place)
     restorer = load_restorer(network, weights, daclip=daclip, device=place)
     setting = loaded_setting(job, planned, restorer)

@@ -20,7 +20,7 @@ from models.files import below
 from models.images.pixels import decode
 
 if TYPE_CHECKING:
-    from benchmark.evaluation.jobs import Job
+    from benchmark.evaluation.jobs import EvaluationJob
     from models.diffusion.settings import Sampling
 
 
@@ -83,7 +83,7 @@ def units_of(dataset: Dataset, done: Collection[str], *, size: int = 4) -> list[
 
 
 def cluster_work(
-    job: Job,
+    job: EvaluationJob,
     dataset: Dataset,
     protocols: Sequence[Protocol],
     *,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class EvaluationJob:
     """One network to evaluate.
 
     Arguments:
@@ -74,7 +74,7 @@ def _task_of(run: Path) -> str:
 
 def find_jobs(
     *, runs: Path | None, networks: Sequence[str], weights: Sequence[Path], sampling: Sampling | None
-) -> list[Job]:
+) -> list[EvaluationJob]:
     """Return what to evaluate, in the order of the catalogue of networks.
 
     Arguments:
@@ -109,13 +109,13 @@ def find_jobs(
     return jobs
 
 
-def _job(name: str, network: str, where: Path | None, sampling: Sampling | None) -> Job:
+def _job(name: str, network: str, where: Path | None, sampling: Sampling | None) -> EvaluationJob:
     way = _way(network, where, sampling)
     if way is not None and way != _way(network, where, None):
         name = f"{name}-{way['name']}-{way['prediction']}-nfe{way['nfe']}"
     digest = weights_digest(weights_file(where)) if where is not None else None
     seed = sampling.seed if way is not None and sampling is not None else 0
-    return Job(name=name, network=network, weights=where, digest=digest, way=way, seed=seed)
+    return EvaluationJob(name=name, network=network, weights=where, digest=digest, way=way, seed=seed)
 
 
 def _way(network: str, where: Path | None, sampling: Sampling | None) -> dict[str, Any] | None:
@@ -141,7 +141,7 @@ def known_result(
     leaderboards: Path,
     test_set: tuple[str, str],
     protocol: Protocol,
-    job: Job,
+    job: EvaluationJob,
     setting: Setting,
     *,
     words: Mapping[str, str],
@@ -180,7 +180,7 @@ def known_result(
     return result if whole else None
 
 
-def method_of(job: Job, restorer: Restorer) -> Method:
+def method_of(job: EvaluationJob, restorer: Restorer) -> Method:
     """Return how a result names its network."""
     card: NetworkCard = restorer.card
     note, title = None, card.title
@@ -199,7 +199,7 @@ def method_of(job: Job, restorer: Restorer) -> Method:
 
 
 def identity_of(
-    job: Job, test_set: str, restorer: Restorer, setting: Setting, *, words: Mapping[str, str] | None = None
+    job: EvaluationJob, test_set: str, restorer: Restorer, setting: Setting, *, words: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return all that scored images of an unfinished evaluation depend on, so that no other one goes on with them.
 

@@ -10,7 +10,7 @@ from benchmark.dataset.folder import Dataset
 from benchmark.engine import Engine, cluster_address, default_workers
 from benchmark.engine.progress import progress_bar
 from benchmark.evaluation.collect import Evaluated
-from benchmark.evaluation.jobs import Job, identity_of, known_result, method_of
+from benchmark.evaluation.jobs import EvaluationJob, identity_of, known_result, method_of
 from benchmark.evaluation.network import evaluate_network
 from benchmark.evaluation.pairs import image_file, keep_image
 from benchmark.evaluation.setting import loaded_setting, planned_setting
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def evaluate_jobs(
     dataset: Dataset,
-    jobs: Sequence[Job],
+    jobs: Sequence[EvaluationJob],
     protocols: Sequence[Protocol],
     *,
     leaderboards: Path,

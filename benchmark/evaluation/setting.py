@@ -16,11 +16,11 @@ from models.weights.files import weights_digest, weights_file
 from models.weights.metadata import read_metadata
 
 if TYPE_CHECKING:
-    from benchmark.evaluation.jobs import Job
+    from benchmark.evaluation.jobs import EvaluationJob
     from models.inference.restorer import Restorer
 
 
-def planned_setting(job: Job, *, daclip: Path | None, device: str) -> Setting:
+def planned_setting(job: EvaluationJob, *, daclip: Path | None, device: str) -> Setting:
     """Return the setting of a network that will be loaded, as far as its files and options tell it.
 
     Arguments:
@@ -31,7 +31,7 @@ def planned_setting(job: Job, *, daclip: Path | None, device: str) -> Setting:
     return Setting(daclip_sha256=_daclip_digest(job, daclip), device=device.partition(":")[0])
 
 
-def loaded_setting(job: Job, planned: Setting, restorer: Restorer) -> Setting:
+def loaded_setting(job: EvaluationJob, planned: Setting, restorer: Restorer) -> Setting:
     """Return the setting of a network that was loaded, once it is seen to be the planned one.
 
     Raises:
@@ -79,7 +79,7 @@ def _source(name: str) -> Path | None:
     return Path(file) if isinstance(file, str) and Path(file).is_file() else None
 
 
-def _daclip_digest(job: Job, daclip: Path | None) -> str | None:
+def _daclip_digest(job: EvaluationJob, daclip: Path | None) -> str | None:
     if job.weights is None or find_network(job.network).conditioning == "none":
         return None
     if daclip is not None:

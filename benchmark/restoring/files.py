@@ -22,14 +22,14 @@ KEYS = {"file", "from", "by", "sha256"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class PhotoJob:
     """One image file and where its restored image goes."""
 
     file: Path
     out: Path
 
 
-def find_jobs(source: Path, target: Path, suffix: str) -> list[Job]:
+def find_jobs(source: Path, target: Path, suffix: str) -> list[PhotoJob]:
     """Return each input file with its output file.
 
     Raises:
@@ -38,7 +38,7 @@ def find_jobs(source: Path, target: Path, suffix: str) -> list[Job]:
     if source.is_dir():
         if target.is_file():
             raise UserError(f"IN is a folder, so OUT must be one too, but {target} is a file")
-        jobs = [Job(file=file, out=target / f"{file.stem}{suffix}") for file in list_images(source)]
+        jobs = [PhotoJob(file=file, out=target / f"{file.stem}{suffix}") for file in list_images(source)]
         taken: dict[Path, Path] = {}
         for job in jobs:
             if job.out in taken:
@@ -50,11 +50,11 @@ def find_jobs(source: Path, target: Path, suffix: str) -> list[Job]:
     elif not source.is_file():
         raise UserError(f"IN is a device, a pipe or the like: {source}: give an image or a folder")
     elif target.is_dir():
-        jobs = [Job(file=source, out=target / f"{source.stem}{suffix}")]
+        jobs = [PhotoJob(file=source, out=target / f"{source.stem}{suffix}")]
     elif target.suffix.lower() not in SUFFIXES:
         raise UserError(f"OUT must end in one of {' '.join(SUFFIXES)}, got {target.name}")
     else:
-        jobs = [Job(file=source, out=target)]
+        jobs = [PhotoJob(file=source, out=target)]
     own = {job.file.resolve() for job in jobs}
     for job in jobs:
         if job.out.resolve() in own:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.restoring.files import Job, Ledger, is_file
+from benchmark.restoring.files import Ledger, PhotoJob, is_file
 from models.errors import UserError
 from models.files import write_bytes
 from models.images.photo import Photo, read_photo
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class RestoreOptions:
     """How images are restored, see `models.inference.restore.restore`.
 
     Arguments:
@@ -54,8 +54,8 @@ class Tally:
 
 def restore_files(
     restorer: Restorer,
-    jobs: Sequence[Job],
-    way: Way,
+    jobs: Sequence[PhotoJob],
+    way: RestoreOptions,
     *,
     ledger: Ledger | None,
     say: Callable[[str], None],
@@ -105,7 +105,9 @@ def restore_files(
     return tally
 
 
-def _write(restorer: Restorer, job: Job, photo: Photo, data: bytes, image: np.ndarray, ledger: Ledger | None) -> None:
+def _write(
+    restorer: Restorer, job: PhotoJob, photo: Photo, data: bytes, image: np.ndarray, ledger: Ledger | None
+) -> None:
     """Write a restored image.
 
     Raises:
@@ -123,11 +125,17 @@ def _write(restorer: Restorer, job: Job, photo: Photo, data: bytes, image: np.nd
     write_bytes(job.out, written)
 
 
-Opened = tuple[Job, Photo, bytes]
+Opened = tuple[PhotoJob, Photo, bytes]
 
 
 def _groups(
-    jobs: Sequence[Job], way: Way, ledger: Ledger | None, tally: Tally, *, alone: bool, warn: Callable[[str], None]
+    jobs: Sequence[PhotoJob],
+    way: RestoreOptions,
+    ledger: Ledger | None,
+    tally: Tally,
+    *,
+    alone: bool,
+    warn: Callable[[str], None],
 ) -> Iterator[list[Opened]]:
     """Read the images that are still to be restored, neighbours of the same size together."""
     group: list[Opened] = []
@@ -158,7 +166,9 @@ def _tensor(photo: Photo) -> Tensor:
     return torch.from_numpy(photo.colour).permute(2, 0, 1).contiguous()
 
 
-def _restore(restorer: Restorer, photos: Sequence[Photo], way: Way, progress: Callable[[float], None]) -> list[Any]:
+def _restore(
+    restorer: Restorer, photos: Sequence[Photo], way: RestoreOptions, progress: Callable[[float], None]
+) -> list[Any]:
     import torch
 
     from models.inference.restore import restore
@@ -174,7 +184,7 @@ def _restore(restorer: Restorer, photos: Sequence[Photo], way: Way, progress: Ca
     return list(restored.permute(0, 2, 3, 1).numpy())
 
 
-def _tell(restorer: Restorer, job: Job, photo: Photo, way: Way, say: Callable[[str], None]) -> None:
+def _tell(restorer: Restorer, job: PhotoJob, photo: Photo, way: RestoreOptions, say: Callable[[str], None]) -> None:
     """Say what was recognised in an image, and what tiles have changed."""
     from models.inference.restore import tile_difference
     from models.vocabulary import DEGRADATIONS

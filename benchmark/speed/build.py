@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmark.building.run import Place, build_dataset
+from benchmark.building.run import BuildOptions, build_dataset
 from benchmark.engine import default_workers
 from benchmark.engine.children import isolated
 from benchmark.sources.embedded.photos import PHOTOS
@@ -45,7 +45,7 @@ def build_speed() -> dict[str, Any]:
         _plain_loop(files, root / "plain")
         plain = time.perf_counter() - started
         started = time.perf_counter()
-        build_dataset(_samples(files), root / "dataset", recipe={}, place=Place(workers))
+        build_dataset(_samples(files), root / "dataset", recipe={}, place=BuildOptions(workers))
         built = time.perf_counter() - started
         written = sum(file.stat().st_size for file in (root / "plain").rglob("*.png"))
         stored = sum(file.stat().st_size for file in (root / "dataset" / "data").iterdir())
@@ -140,5 +140,5 @@ def report_memory(pairs: int) -> None:
         for number in range(pairs // len(SPECS)):
             many.append(root / f"copy-{number}.png")
             many[-1].hardlink_to(files[number % len(files)])
-        build_dataset(_samples(many), root / "dataset", recipe={}, place=Place(0))
+        build_dataset(_samples(many), root / "dataset", recipe={}, place=BuildOptions(0))
         print(json.dumps(peak_memory()))

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.building.run import Place, build_dataset
-from benchmark.captions.run import How, caption_folder
+from benchmark.building.run import BuildOptions, build_dataset
+from benchmark.captions.run import CaptionOptions, caption_folder
 from benchmark.dataset.folder import Dataset
 from benchmark.engine import default_workers
 from benchmark.sources.embedded.photos import PHOTOS
@@ -71,7 +71,7 @@ def _measure(size: str, *, unique: int, batch_size: int) -> dict[str, Any]:
         plain = _plain_loop(data, root / "blip")
         plain_seconds, plain_busy = time.perf_counter() - started, time.process_time() - busy
         started, busy = time.perf_counter(), time.process_time()
-        how = How(device="cpu", precision="fp32", batch_size=batch_size)
+        how = CaptionOptions(device="cpu", precision="fp32", batch_size=batch_size)
         outcome = caption_folder(data, str(root / "blip"), how=how)
         seconds, ours_busy = time.perf_counter() - started, time.process_time() - busy
         found = [row["caption"] for row in data.captions("train")]
@@ -111,7 +111,7 @@ def _write_dataset(root: Path, *, unique: int, twice: int) -> Dataset:
         for word, spec in list(specs.items())[: 2 if number < twice else 1]:
             samples.append(Sample(f"speed/{word}/{number}", word, "train", "demo", clean=FileImage(file), spec=spec))
     samples.sort(key=lambda sample: sample.degradation)
-    build_dataset(samples, root / "dataset", recipe={}, place=Place(0))
+    build_dataset(samples, root / "dataset", recipe={}, place=BuildOptions(0))
     return Dataset(root / "dataset")
 
 

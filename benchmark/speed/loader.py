@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from benchmark.building.run import Place, build_dataset
+from benchmark.building.run import BuildOptions, build_dataset
 from benchmark.sources.samples import FileImage, Sample
 from benchmark.speed.authors.training import decoded_batch
 from benchmark.speed.build import write_mosaics
@@ -97,5 +97,5 @@ def write_dataset(root: Path, pairs: int) -> Path:
         degraded.write_bytes(encode_png(np.asarray(cv2.GaussianBlur(read(file), (0, 0), 1.5))))
         key, clean = f"speed/train/{file.stem}", FileImage(file)
         samples.append(Sample(key, "motion-blurry", "train", "demo", clean=clean, degraded=FileImage(degraded)))
-    build_dataset(samples, root / "dataset", recipe={}, place=Place(0))
+    build_dataset(samples, root / "dataset", recipe={}, place=BuildOptions(0))
     return root / "dataset"

@@ -63,9 +63,9 @@ def train(
     Returns:
         The run's manifest.
     """
+    from models.training.callbacks import Callbacks
     from models.training.fit import fit
-    from models.training.outside import Outside
-    from models.weights.listened import is_near
+    from models.weights.daclip import is_near
     from models.weights.opened import open_weights
 
     cache = open_cache(dataset, "train", progress=decoding, announce=say)
@@ -73,18 +73,18 @@ def train(
     if recipe.task == "daclip":
         facts["captioner"] = dataset.captions("train")[0]["captioner"]
     # Digested and loaded as one and the same, however often the file is replaced meanwhile.
-    listened = open_weights(daclip) if daclip is not None else None
-    if recipe.task != "daclip" and listened is not None:
-        facts["daclip_sha256"] = listened.digest
-        if not is_near(os.path.relpath(listened.path, out)) and fabric.is_global_zero:
-            say(f"{listened.path} does not lie beside {out}: later commands need it as --daclip")
+    conditioner = open_weights(daclip) if daclip is not None else None
+    if recipe.task != "daclip" and conditioner is not None:
+        facts["daclip_sha256"] = conditioner.digest
+        if not is_near(os.path.relpath(conditioner.path, out)) and fabric.is_global_zero:
+            say(f"{conditioner.path} does not lie beside {out}: later commands need it as --daclip")
     share = recipe.validation.held_out if recipe.validation else 0.0
     kept_out = [int(row) for row in held_out(cache, share=share)] if share else []
     if workers is None:
         workers = 1 if fabric.device.type == "cpu" else min(8, max((os.cpu_count() or 1) // fabric.world_size, 1))
     make = RECIPES.load(recipe.name)
     return fit(
-        lambda: make(recipe, daclip=listened),
+        lambda: make(recipe, daclip=conditioner),
         lambda start: _batches(recipe, dataset, cache, fabric, start=start, exclude=kept_out, workers=workers),
         recipe,
         out,
@@ -94,7 +94,7 @@ def train(
         fabric=fabric,
         init=init,
         partial=partial,
-        outside=Outside(
+        callbacks=Callbacks(
             validation=_validation(recipe, dataset, cache, kept_out) if recipe.validation else None,
             keys=lambda rows: [cache.key(row) for row in rows],
             progress=progress,

@@ -21,8 +21,8 @@ from models.networks.find import SPANDREL, find_network, is_foreign
 from models.releases.matching import adapted, matches, owners
 from models.releases.official import official_defaults
 from models.releases.recognise import recognise
+from models.weights.daclip import recorded_daclip
 from models.weights.fitting import fitted, load_into
-from models.weights.listened import listened_daclip
 from models.weights.opened import OpenedWeights, open_weights
 
 
@@ -70,16 +70,16 @@ def load_restorer(
         advice = f": use --network {made_for}" if made_for in NETWORKS else ""
         raise UserError(f"{path} holds the network {made_for!r}, not {network!r}{advice}")
     module = _filled(network, state, opened, metadata.get("arch"))
-    listened = None
+    conditioner = None
     if card.conditioning != "none":
         from models.daclip.build import load_daclip  # its CLIP takes 250 MB and seconds
 
-        given = open_weights(daclip) if daclip is not None else listened_daclip(network, path, metadata)
-        listened = load_daclip(given)
+        given = open_weights(daclip) if daclip is not None else recorded_daclip(network, path, metadata)
+        conditioner = load_daclip(given)
     sde = None
     if card.sampler:
         sde, sampling = _process(metadata, sampling)
-    restorer = Restorer(name=network, network=module, daclip=listened, sde=sde, sampling=sampling)
+    restorer = Restorer(name=network, network=module, daclip=conditioner, sde=sde, sampling=sampling)
     return _told(restorer, opened).eval().to(device)
 
 

@@ -126,11 +126,11 @@ def _settings(found: dict[str, Any], out: Path, daclip: Path | None, max_sigma: 
         if "sde" not in found:
             raise UserError(f"this file holds {found['network']!r}, which has no noise level: leave --max-sigma away")
         found["sde"] = {**found["sde"], "max_sigma": max_sigma}
-    listened = None
+    recorded = None
     if daclip is not None:
         given = open_weights(daclip)
-        listened = {"file": os.path.relpath(given.path, out.parent), "sha256": given.digest}
-    return {"schema": SCHEMA, **found, "daclip": listened, "recipe": {}, "dataset": {}}
+        recorded = {"file": os.path.relpath(given.path, out.parent), "sha256": given.digest}
+    return {"schema": SCHEMA, **found, "daclip": recorded, "recipe": {}, "dataset": {}}
 
 
 def _step(found: Checkpoint) -> int | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
 from models.files import sha256_file, single_writer, write_sealed, write_text
+from models.training.callbacks import Callbacks
 from models.training.checkpoint import checkpoint_files, remove_checkpoint
 from models.training.devices import make_fabric
 from models.training.loop import Run
-from models.training.outside import Outside
 from models.training.processes import on_first
 from models.training.randomness import seed_everything
 from models.training.recipe import OPERATIONAL, Recipe, recipe_yaml
@@ -39,7 +39,7 @@ def fit(
     fabric: Fabric | None = None,
     init: Path | None = None,
     partial: bool = False,
-    outside: Outside | None = None,
+    callbacks: Callbacks | None = None,
 ) -> dict[str, Any]:
     """Fit a task and write `weights.safetensors`, `recipe.yaml`, `events.jsonl` and, last, `manifest.json`.
 
@@ -59,7 +59,7 @@ def fit(
         fabric: Devices and processes, launched; one process on `device` when None.
         init: Weights file or run to start from.
         partial: Whether only some of its tensors need to fit.
-        outside: What the run is told and tells: validation images, names of rows, progress.
+        callbacks: What the run is told and tells: validation images, names of rows, progress.
 
     Returns:
         The run's manifest.
@@ -69,31 +69,31 @@ def fit(
         Stopped: SIGINT or SIGTERM came, and the run has saved where it is.
     """
     fabric = fabric or make_fabric(device=device, precision=recipe.precision)
-    outside = outside or Outside()
+    callbacks = callbacks or Callbacks()
     data = dict(dataset)
     start = open_weights(init) if init is not None else None
     if start is not None:
         data["init_sha256"] = on_first(fabric, lambda: start.digest)
     facts = {"recipe": recipe.model_dump(mode="json"), "dataset": data}
     with _writer(fabric, out):
-        known = dict(inputs or {}) if on_first(fabric, lambda: _records_inputs(out, inputs, outside)) else {}
+        known = dict(inputs or {}) if on_first(fabric, lambda: _records_inputs(out, inputs, callbacks)) else {}
         identity = {**facts, **({"inputs": known} if known else {})}
         finished = on_first(fabric, lambda: _finished_run(out, identity))
         if finished is not None:
-            outside.progress(finished["steps"], "")
+            callbacks.progress(finished["steps"], "")
             return finished
         seed_everything(recipe.seed)
         task = make_task()
         if start is not None:
             for line in start_from(getattr(task.trainable, "network", task.trainable), start, partial=partial):
                 if fabric.is_global_zero:
-                    outside.say(line)
+                    callbacks.say(line)
         run = Run(
             task,
             recipe,
             out,
             fabric=fabric,
-            outside=outside,
+            callbacks=callbacks,
             identity={**identity, "recipe": recipe.identity()},
             facts={**facts, "tool": tool},
             make_task=make_task,
@@ -112,11 +112,11 @@ def _writer(fabric: Fabric, out: Path) -> Iterator[None]:
         yield
 
 
-def _records_inputs(out: Path, inputs: Mapping[str, str] | None, outside: Outside) -> bool:
+def _records_inputs(out: Path, inputs: Mapping[str, str] | None, callbacks: Callbacks) -> bool:
     """Tell whether the run's identity holds its inputs: that of a run begun before they were does not."""
     if not inputs or not (out / DESCRIPTION).is_file() or "inputs" in read_description(out):
         return bool(inputs)
-    outside.say(f"{out} was begun by an earlier version, which did not record {', '.join(inputs)}: not compared")
+    callbacks.say(f"{out} was begun by an earlier version, which did not record {', '.join(inputs)}: not compared")
     return False
 
 

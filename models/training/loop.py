@@ -12,10 +12,10 @@ import torch
 
 from models.errors import UserError
 from models.files import write_json, write_sealed
+from models.training.callbacks import Callbacks
 from models.training.clock import Clock, machine
 from models.training.ema import MovingAverage
 from models.training.events import EventLog
-from models.training.outside import Outside
 from models.training.processes import StopFlag, Stopped, from_all, stop_signals
 from models.training.randomness import random_state, restore_random_state, seed_everything
 from models.training.recipe import Recipe
@@ -43,7 +43,7 @@ class Run:
         recipe: How.
         out: The run folder.
         fabric: Devices and processes.
-        outside: What the run is told and tells.
+        callbacks: What the run is told and tells.
         identity: What makes this run another than others; checkpoints of others are refused.
         facts: Stored with the weights.
         make_task: Makes the task once more, to write weights that are shared out.
@@ -56,14 +56,14 @@ class Run:
         out: Path,
         *,
         fabric: Fabric,
-        outside: Outside,
+        callbacks: Callbacks,
         identity: Mapping[str, Any],
         facts: Mapping[str, Any],
         make_task: Callable[[], Task],
     ) -> None:
-        self.task, self.recipe, self.out, self.fabric, self.outside = task, recipe, out, fabric, outside
+        self.task, self.recipe, self.out, self.fabric, self.callbacks = task, recipe, out, fabric, callbacks
         self._facts, self._make_task = facts, make_task
-        if recipe.validation is not None and (outside.validation is None or not isinstance(task, Validates)):
+        if recipe.validation is not None and (callbacks.validation is None or not isinstance(task, Validates)):
             raise UserError(
                 f"recipe {recipe.name} asks for validation, but there is nothing to validate: set validation=null"
             )
@@ -91,14 +91,14 @@ class Run:
             The number of steps done; fewer than the recipe's when validation stopped improving.
         """
         with stop_signals() as flag:
-            start = self._memory.resume(self.out, say=self.outside.say if self.fabric.is_global_zero else _silent)
+            start = self._memory.resume(self.out, say=self.callbacks.say if self.fabric.is_global_zero else _silent)
             log = None
             if self.fabric.is_global_zero:
-                log = EventLog(self.out, keep_until=start, say=self.outside.say, wandb=self.outside.wandb)
+                log = EventLog(self.out, keep_until=start, say=self.callbacks.say, wandb=self.callbacks.wandb)
                 log.note(
                     start, "resumed" if start else "started", **machine(self.fabric), parameters=self._stepper.size
                 )
-            self.outside.progress(start, "")
+            self.callbacks.progress(start, "")
             try:
                 done = self._steps(batches, start, log, flag)
             finally:
@@ -137,7 +137,7 @@ class Run:
             if done % recipe.log_every == 0 or last:
                 note = self._log(done, result.numbers, clock, log)
                 clock = Clock()
-            self.outside.progress(done, note)
+            self.callbacks.progress(done, note)
             ended = self._validate(done, log)
             stopped = flag.agreed()
             if ended:
@@ -175,7 +175,7 @@ class Run:
             return
         astray = astray or Astray(step=done, loss=float("nan"), usual=None, rows=[])
         if self.fabric.is_global_zero:
-            write_json(self.out / "bad_batch.json", bad_batch(astray, self.outside.keys))
+            write_json(self.out / "bad_batch.json", bad_batch(astray, self.callbacks.keys))
         newest = f"checkpoints in {self.out} are from before"
         if astray.usual is not None and astray.loss > astray.usual:
             raise UserError(
@@ -190,7 +190,7 @@ class Run:
 
     def _validate(self, done: int, log: EventLog | None) -> bool:
         """Validate when it is time to, and return whether the run should stop."""
-        settings, validation = self.recipe.validation, self.outside.validation
+        settings, validation = self.recipe.validation, self.callbacks.validation
         if settings is None or validation is None or self._best is None or not isinstance(self.task, Validates):
             return False
         if done % settings.every and done != self.recipe.steps:
@@ -214,7 +214,7 @@ class Run:
             best_step = self._best.step
             if log is not None:
                 log.note(done, "stopped early", best_step=best_step)
-                self.outside.say(f"stopped at step {done}: no better than at step {best_step} (best.safetensors)")
+                self.callbacks.say(f"stopped at step {done}: no better than at step {best_step} (best.safetensors)")
             return True
         return False
 

@@ -72,8 +72,8 @@ def checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
         inner = metadata.get(group)
         if inner and key in inner:
             _require(inner[key], kinds, f"{group}.{key}", path)
-    listened = metadata.get("daclip")
-    if listened and not {"file", "sha256"} <= listened.keys():
+    recorded = metadata.get("daclip")
+    if recorded and not {"file", "sha256"} <= recorded.keys():
         raise UserError(f"{path} names a DA-CLIP without its file and digest: it is damaged, or written by hand")
     _require_names(metadata, path)
     return metadata

@@ -53,17 +53,17 @@ def save_run_weights(
     """
     if task not in ("restoration", "daclip"):
         raise UserError(f"unknown task {task!r}: restoration or daclip")
-    listened: dict[str, object] | None = None
+    recorded: dict[str, object] | None = None
     if daclip is not None:
         opened = open_weights(daclip)
         # Relative, so that a folder of runs can be moved as a whole.
-        listened = {"file": os.path.relpath(opened.path, path.parent), "sha256": daclip_sha256 or opened.digest}
+        recorded = {"file": os.path.relpath(opened.path, path.parent), "sha256": daclip_sha256 or opened.digest}
     metadata = {
         "schema": SCHEMA,
         "task": task,
         "network": network,
         "arch": dict(arch),
-        "daclip": listened,
+        "daclip": recorded,
         "recipe": dict(recipe),
         "dataset": dict(dataset),
         "step": step,

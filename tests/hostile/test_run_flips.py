@@ -19,8 +19,8 @@ from models.daclip.build import load_daclip
 from models.errors import UserError
 from models.files import sha256_file, write_sealed
 from models.inference.loading import load_restorer
+from models.training.callbacks import Callbacks
 from models.training.checkpoint import checkpoint_files, digest_file
-from models.training.outside import Outside
 from models.training.recipe import Recipe
 from models.weights.records import read_best
 
@@ -70,7 +70,7 @@ def test_what_a_run_records_of_itself(name: str, count: int, tmp_path: Path) -> 
 
 @counts(20, 120)
 def test_a_daclip_that_weights_name(count: int, tmp_path: Path) -> None:
-    from models.weights.listened import listened_daclip
+    from models.weights.daclip import recorded_daclip
     from models.weights.opened import open_weights
 
     file = made_daclip(tmp_path / "daclip" / "weights.safetensors")
@@ -78,7 +78,7 @@ def test_a_daclip_that_weights_name(count: int, tmp_path: Path) -> None:
     metadata = {"daclip": {"file": "../daclip/weights.safetensors", "sha256": sha256_file(file)}}
 
     def use() -> str:
-        return digest_of(load_daclip(listened_daclip("x", tmp_path / "run" / "weights.safetensors", metadata)))
+        return digest_of(load_daclip(recorded_daclip("x", tmp_path / "run" / "weights.safetensors", metadata)))
 
     assert use() == digest_of(load_daclip(open_weights(file)))
     with Tally("bits of a DA-CLIP that weights name") as tally:
@@ -133,7 +133,7 @@ def test_a_run_that_goes_on(part: str, count: int, tmp_path: Path) -> None:
             shutil.copytree(tmp_path / "killed", out)
             (out / name).write_bytes(changed)
             try:
-                run(recipe, out, outside=Outside(say=said.append))
+                run(recipe, out, callbacks=Callbacks(say=said.append))
                 held = sha256_file(out / "weights.safetensors") == clean
                 # What was damaged is told, though the run before it is as good.
                 held = held and (part == "run.json" or any("cannot be read" in sentence for sentence in said))
@@ -148,7 +148,7 @@ def test_checkpoints_of_earlier_versions_are_taken_with_a_sentence(tmp_path: Pat
     run(recipe, tmp_path / "whole")
     for file in interrupted(recipe, tmp_path / "killed"):
         digest_file(file).unlink()
-    run(recipe, tmp_path / "killed", outside=Outside(say=said.append))
+    run(recipe, tmp_path / "killed", callbacks=Callbacks(say=said.append))
     assert any("has no digest beside it" in sentence for sentence in said)
     digests = [sha256_file(tmp_path / kind / "weights.safetensors") for kind in ("whole", "killed")]
     assert digests[0] == digests[1]

@@ -172,8 +172,8 @@ def test_the_daclip_that_was_loaded_is_told(tmp_path: Path) -> None:
     from models.networks.build import build
 
     daclip = made_daclip(tmp_path / "daclip" / "weights.safetensors")
-    listened = {"file": "../daclip/weights.safetensors", "sha256": sha256_file(daclip)}
-    said = metadata() | {"network": "nafnet-daclip", "arch": ARCHS["nafnet-daclip"], "daclip": listened}
+    recorded = {"file": "../daclip/weights.safetensors", "sha256": sha256_file(daclip)}
+    said = metadata() | {"network": "nafnet-daclip", "arch": ARCHS["nafnet-daclip"], "daclip": recorded}
     save_weights(tmp_path / "run" / "weights.safetensors", build("nafnet-daclip", said["arch"]).state_dict(), said)
     restorer = load_restorer("nafnet-daclip", tmp_path / "run")
     assert restorer.daclip_sha256 == sha256_file(daclip)
@@ -212,7 +212,7 @@ def daclip_places(top: Path) -> dict[str, str]:
 
 
 def test_a_daclip_elsewhere_is_not_opened(tmp_path: Path) -> None:
-    from models.weights.listened import listened_daclip
+    from models.weights.daclip import recorded_daclip
 
     places = daclip_places(tmp_path)
     digest = sha256_file(tmp_path / "far" / "away" / "daclip.safetensors")
@@ -220,7 +220,7 @@ def test_a_daclip_elsewhere_is_not_opened(tmp_path: Path) -> None:
         for what, place in places.items():
             named = {"daclip": {"file": place, "sha256": digest}}
             try:
-                listened_daclip("nafnet-daclip", tmp_path / "a" / "runs" / "run" / "weights.safetensors", named)
+                recorded_daclip("nafnet-daclip", tmp_path / "a" / "runs" / "run" / "weights.safetensors", named)
                 tally.case(what, False, "opened")
             except UserError as error:
                 tally.case(what, "--daclip" in str(error) or "as a file" in str(error) or "no file" in str(error))

@@ -16,8 +16,8 @@ from models.inference.restorer import Restorer
 from models.networks import NETWORKS
 from models.networks.build import build
 from models.recipes import RECIPES
+from models.training.callbacks import Callbacks
 from models.training.fit import fit
-from models.training.outside import Outside
 from models.training.recipe import Recipe, load_recipe
 from models.training.tasks.contract import Batch
 
@@ -100,8 +100,8 @@ def run_in_child(recipe: Recipe, out: Path, *, before: Callable[[], object] | No
         try:
             if before is not None:
                 before()
-            outside = Outside(progress=lambda done, note: at_step(done) if at_step else None)
-            run(recipe, out, outside=outside, **more)
+            callbacks = Callbacks(progress=lambda done, note: at_step(done) if at_step else None)
+            run(recipe, out, callbacks=callbacks, **more)
             status = 0
         except Stopped:
             status = 1

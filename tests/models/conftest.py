@@ -35,11 +35,11 @@ def make() -> Callable[..., Restorer]:
         if shaken:
             shake(network)
         needs = NETWORKS[name].conditioning != "none"
-        listened = build_daclip(clip=CLIP, pretrained=None) if needs else None
-        if listened is not None:
-            shake(listened)
+        conditioner = build_daclip(clip=CLIP, pretrained=None) if needs else None
+        if conditioner is not None:
+            shake(conditioner)
         # Two calls tell what a hundred would.
         sampling = Sampling(nfe=2) if NETWORKS[name].sampler else None
-        return Restorer(name=name, network=network, daclip=listened, sampling=sampling).eval()
+        return Restorer(name=name, network=network, daclip=conditioner, sampling=sampling).eval()
 
     return make_restorer

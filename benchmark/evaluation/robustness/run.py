@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.engine.progress import progress_bar
-from benchmark.evaluation.jobs import Job, identity_of, method_of
+from benchmark.evaluation.jobs import EvaluationJob, identity_of, method_of
 from benchmark.evaluation.robustness.cases import Case
 from benchmark.evaluation.robustness.measure import CleanImages, evaluate_robustness, per_image_part
 from benchmark.evaluation.scoring.scorer import MultiScorer
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def measure_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[EvaluationJob],
     clean: CleanImages,
     cases: Sequence[Case],
     protocol: Protocol,

@@ -117,8 +117,8 @@ class Refusion(NafShape):
             state: Noisy states with shape `(B, 3, H, W)`.
             degraded: The degraded images with the same shape.
             time: Steps with shape `(B,)`, or one for all.
-            degradation: Not listened to.
-            content: Not listened to.
+            degradation: Not used.
+            content: Not used.
 
         Returns:
             The noise with shape `(B, 3, H, W)`.

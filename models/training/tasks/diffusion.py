@@ -44,17 +44,17 @@ class DiffusionTask:
         if recipe.loss != LOSS:
             raise UserError(f"recipe {recipe.name}: a diffusion network is trained with loss={LOSS}, not {recipe.loss}")
         card = NETWORKS[recipe.name]
-        listened = take_daclip(card, daclip)
+        conditioner = take_daclip(card, daclip)
         arch = dict(recipe.arch)
-        if listened is not None:
-            arch.setdefault("content_dim", listened.embed_dim)
+        if conditioner is not None:
+            arch.setdefault("content_dim", conditioner.embed_dim)
             if card.conditioning == "degradation+content":
-                arch.setdefault("degradation_dim", listened.embed_dim)
+                arch.setdefault("degradation_dim", conditioner.embed_dim)
         self._recipe, self._arch, self._daclip = recipe, arch, daclip
         self.sde = MeanRevertingSDE(**(recipe.sde or Diffusion()).model_dump())
         sampling = Sampling(nfe=recipe.validation.nfe if recipe.validation else None)
         self.trainable = Restorer(
-            name=card.name, network=build(card.name, arch), daclip=listened, sde=self.sde, sampling=sampling
+            name=card.name, network=build(card.name, arch), daclip=conditioner, sde=self.sde, sampling=sampling
         )
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:

@@ -41,13 +41,13 @@ class RestorationTask:
 
     def __init__(self, recipe: Recipe, *, daclip: Path | OpenedWeights | None) -> None:
         card = NETWORKS[recipe.name]
-        listened = take_daclip(card, daclip)
+        conditioner = take_daclip(card, daclip)
         arch = dict(recipe.arch)
-        if listened is not None:
-            arch.setdefault("embedding_dim", listened.embed_dim)
+        if conditioner is not None:
+            arch.setdefault("embedding_dim", conditioner.embed_dim)
         self._recipe, self._arch, self._daclip = recipe, arch, daclip
         self._losses = weighted_losses(recipe.losses, own=self.own_losses, perceptual_weights=recipe.perceptual_weights)
-        self._restorer = Restorer(name=card.name, network=build(card.name, arch), daclip=listened)
+        self._restorer = Restorer(name=card.name, network=build(card.name, arch), daclip=conditioner)
         _refuse_sizes(recipe, self._restorer.padding)
         if recipe.supervise == "all" and not hasattr(self._restorer.network, "predictions"):
             raise UserError(f"network {card.name} offers its final result only: set supervise=final")

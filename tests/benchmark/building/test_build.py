@@ -21,7 +21,7 @@ from trees import tree_digest
 from benchmark import engine
 from benchmark.building import plan
 from benchmark.building.plan import plan_shards
-from benchmark.building.run import Place, build_dataset
+from benchmark.building.run import BuildOptions, build_dataset
 from benchmark.dataset.folder import Dataset
 from benchmark.sources import SOURCES
 from benchmark.sources.counts import TABLE_1, compare
@@ -56,7 +56,7 @@ def test_table_1_adds_up_to_the_papers_totals() -> None:
 def test_worker_processes_write_the_same_bytes_as_one_process(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_dataset(some_samples(), tmp_path / "pool", recipe={"preset": "test"}, place=Place(2))
+    build_dataset(some_samples(), tmp_path / "pool", recipe={"preset": "test"}, place=BuildOptions(2))
     assert tree_digest(tmp_path / "pool") == tree_digest(built)
 
 

@@ -16,8 +16,8 @@ from training_runs import run, run_in_child, tiny_recipe
 
 from models.errors import UserError
 from models.files import sha256_file, write_json
+from models.training.callbacks import Callbacks
 from models.training.checkpoint import checkpoint_files, write_checkpoint
-from models.training.outside import Outside
 from models.training.recipe import Recipe
 from models.weights.records import read_description
 
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_says_so(tmp_path: Path) ->
     child = os.fork()
     if child == 0:
         try:
-            run(recipe, out, outside=Outside(progress=lambda done, note: fill(done)))
+            run(recipe, out, callbacks=Callbacks(progress=lambda done, note: fill(done)))
         except UserError as error:
             said.write_text(str(error))
         finally:
@@ -168,8 +168,8 @@ def test_a_run_begun_with_other_inputs_is_another_run(tmp_path: Path) -> None:
     assert run_in_child(recipe, tmp_path / "b", at_step=at(5)) == -signal.SIGKILL
     described = read_description(tmp_path / "b")
     write_json(tmp_path / "b" / "run.json", described)
-    outside = Outside(say=said.append)
-    run(recipe, tmp_path / "b", inputs={"captions_train_sha256": "1"}, outside=outside)
+    callbacks = Callbacks(say=said.append)
+    run(recipe, tmp_path / "b", inputs={"captions_train_sha256": "1"}, callbacks=callbacks)
     assert digest(tmp_path / "b") == digest(tmp_path / "whole")
     assert any("did not record captions_train_sha256" in sentence for sentence in said)
     assert not any("checkpoint" in sentence for sentence in said)
@@ -181,7 +181,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path
     run_in_child(recipe, out, at_step=at(8))
     newest, _ = checkpoint_files(out)
     os.truncate(newest, newest.stat().st_size // 2)
-    run(recipe, out, outside=Outside(say=said.append))
+    run(recipe, out, callbacks=Callbacks(say=said.append))
     assert digest(out) == digest(tmp_path / "whole")
     assert any("checkpoint-000000006.pt cannot be read" in sentence for sentence in said)
     run_in_child(recipe, tmp_path / "again", at_step=at(5))

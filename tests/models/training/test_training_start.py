@@ -10,7 +10,7 @@ from training_runs import run, tiny_recipe
 
 from models.errors import UserError
 from models.networks.build import build
-from models.training.outside import Outside
+from models.training.callbacks import Callbacks
 from models.training.start import start_from
 from models.weights.metadata import read_metadata
 from models.weights.opened import load_state
@@ -31,7 +31,7 @@ def weights(tmp_path: Path) -> Path:
 def test_a_run_starts_from_given_weights(weights: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe("nafnet", "optimizer={kind: sgd, lr: 1.0e-9}", steps=1)
     said: list[str] = []
-    run(recipe, tmp_path / "run", init=weights.parent, outside=Outside(say=said.append))
+    run(recipe, tmp_path / "run", init=weights.parent, callbacks=Callbacks(say=said.append))
     given, found = load_state(weights), load_state(tmp_path / "run" / "weights.safetensors")
     for key, value in given.items():
         torch.testing.assert_close(found[key], value, atol=1e-6, rtol=0, msg=key)

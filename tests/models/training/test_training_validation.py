@@ -17,9 +17,9 @@ from training_runs import made_batches, run, tiny_recipe
 from models.errors import UserError
 from models.files import sha256_file
 from models.inference.loading import load_restorer
+from models.training.callbacks import Callbacks
 from models.training.checkpoint import checkpoint_files
 from models.training.devices import make_fabric
-from models.training.outside import Outside
 from models.training.recipe import Recipe
 from models.training.settings import Validation
 from models.training.tasks.contract import Batch, Scores
@@ -67,7 +67,7 @@ def test_types_weigh_the_same_and_images_are_shown() -> None:
 
 def validated(name: str, settings: str, out: Path, *more: str, steps: int = 6) -> list[dict[str, Any]]:
     recipe = tiny_recipe(name, f"validation={settings}", *more, steps=steps)
-    run(recipe, out, outside=Outside(validation=held_out))
+    run(recipe, out, callbacks=Callbacks(validation=held_out))
     return [event for event in events(out) if "validation/psnr" in event]
 
 
@@ -102,12 +102,12 @@ def test_the_best_weights_are_those_of_the_best_score(tmp_path: Path) -> None:
 def test_a_run_that_no_longer_improves_stops(tmp_path: Path) -> None:
     recipe = tiny_recipe("nafnet", "validation={every: 1, patience: 2, better: less}", "losses={l1: 1}", steps=40)
     said: list[str] = []
-    manifest = run(recipe, tmp_path, outside=Outside(validation=held_out, say=said.append))
+    manifest = run(recipe, tmp_path, callbacks=Callbacks(validation=held_out, say=said.append))
     best = json.loads((tmp_path / "best.json").read_text())
     assert manifest["steps"] == best["step"] + 2 < 40
     assert said == [f"stopped at step {manifest['steps']}: no better than at step {best['step']} (best.safetensors)"]
     again = sha256_file(tmp_path / "weights.safetensors")
-    assert run(recipe, tmp_path, outside=Outside(validation=held_out))["weights_sha256"] == again
+    assert run(recipe, tmp_path, callbacks=Callbacks(validation=held_out))["weights_sha256"] == again
 
 
 def test_the_best_of_either_direction() -> None:
@@ -142,11 +142,11 @@ def poisoned(recipe: Recipe, step: int, value: float):
 
 def test_a_loss_that_is_no_number_stops_and_names_its_pairs(tmp_path: Path) -> None:
     recipe = tiny_recipe("nafnet", "log_every=5", "save_every=3", steps=20)
-    outside = Outside(keys=lambda rows: [f"pair-{row}" for row in rows])
+    callbacks = Callbacks(keys=lambda rows: [f"pair-{row}" for row in rows])
     with pytest.raises(
         UserError, match=r"the loss became nan at step 8 of nafnet: look at the pairs in .*bad_batch.json"
     ):
-        run(recipe, tmp_path, batches=poisoned(recipe, 7, torch.nan), outside=outside)
+        run(recipe, tmp_path, batches=poisoned(recipe, 7, torch.nan), callbacks=callbacks)
     told = json.loads((tmp_path / "bad_batch.json").read_text())
     assert (told["step"], told["loss"], told["rows"]) == (8, "nan", [21, 22, 23])
     assert told["keys"] == ["pair-21", "pair-22", "pair-23"]

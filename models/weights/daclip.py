@@ -22,7 +22,7 @@ def is_near(name: str) -> bool:
     return not place.is_absolute() and 1 <= len(inner) <= DEEPEST and ".." not in inner and "\0" not in name
 
 
-def listened_daclip(network: str, path: Path, metadata: Mapping[str, Any]) -> OpenedWeights:
+def recorded_daclip(network: str, path: Path, metadata: Mapping[str, Any]) -> OpenedWeights:
     """Open the DA-CLIP that metadata name, once its digest has been compared.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""What a run is told by the outside and tells it: validation images, names of rows, progress."""
+"""Callbacks of a training run: validation images, names of rows, progress."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def _nothing(*_: Any) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outside:
-    """What a run is told and tells.
+class Callbacks:
+    """What a run asks of its surroundings and reports to them.
 
     Arguments:
         validation: Validation images, where the recipe asks for validation.

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from captioning.captioners.hub import Precision
 
 
+ANY_MODEL = "blip-large"
+"""The captioner whose class opens a model that has no card: one in a folder, or any of the hub."""
+
+
 @dataclass(frozen=True)
 class CaptionOptions:
     """How a model captions; none of it but precision and length changes a caption.
@@ -79,14 +83,15 @@ def caption_folder(
         for split, facts in data.manifest["splits"].items()
     }
     options = model_options(captioner, how)
-    writer = open_model(options) if options else open_texts(captioner, data)
+    writer = open_model(options) if options else open_without_model(captioner, data)
+    pixels = options is not None or (captioner in CAPTIONERS and CAPTIONERS[captioner].needs_pixels)
     runner = partial(_on_cluster, options, writer.revision, how) if options and how.engine == "ray" else None
     with single_writer(data.folder):
         outcome = caption_dataset(
             splits,
             writer,
             below(data.folder, "captions", what="folder of captions"),
-            pixels=options is not None,
+            pixels=pixels,
             batch_size=how.batch_size,
             threads=how.threads or default_workers(),
             replace=replace,
@@ -113,11 +118,13 @@ def model_options(captioner: str, how: CaptionOptions) -> dict[str, Any] | None:
     elif "/" in captioner or captioner.startswith("."):
         raise UserError(f"captioner folder not found: {captioner}")
     else:
-        card = CAPTIONERS[captioner]
-        if card.weights is None:
+        card = CAPTIONERS[captioner]  # one that is mistyped is told here
+        if card.opens != "model":
             return None
         chosen = {"name": captioner, "weights": card.weights, "revision": card.revision}
-    device = _best_device() if how.device == "auto" else how.device
+    from models.inference.cpu import best_device
+
+    device = best_device() if how.device == "auto" else how.device
     return {
         **chosen,
         "device": device,
@@ -129,17 +136,19 @@ def model_options(captioner: str, how: CaptionOptions) -> dict[str, Any] | None:
 
 def open_model(options: Mapping[str, Any]) -> Captioner:
     """Return the captioner that runs a model; its weights are looked for, but not yet loaded."""
-    return CAPTIONERS.load("blip-large")(**options)
+    return CAPTIONERS.load(options["name"] if options["name"] in CAPTIONERS else ANY_MODEL)(**options)
 
 
-def open_texts(name: str, data: Dataset) -> Captioner:
-    """Return a captioner that gives texts which exist already.
+def open_without_model(name: str, data: Dataset) -> Captioner:
+    """Return a captioner that runs no model: one that is made from nothing, or gives texts which exist already.
 
     Raises:
         UserError: The dataset brings no captions, or the caption files do not fit.
     """
-    if name.startswith(PREFIX) or name == "csv":
+    if name.startswith(PREFIX) or CAPTIONERS[name].opens == "files":
         return open_csv(name, data)
+    if CAPTIONERS[name].opens == "plain":
+        return CAPTIONERS.load(name)()
     found = sidecar_captions(data)
     if not found:
         raise UserError(f"no source of {data.folder} brought captions: use --captioner blip-large or a model's folder")
@@ -172,12 +181,6 @@ def sidecar_captions(data: Dataset) -> dict[str, str]:
                 raise UserError(f"{file} has a row with an empty field: {again}")
             found.setdefault(row["clean_sha256"], row["caption"])
     return found
-
-
-def _best_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _on_cluster(

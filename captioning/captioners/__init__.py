@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from models.catalogue import Catalogue
 
@@ -18,6 +19,9 @@ class CaptionerCard:
         weights: Name of the weights on the Hugging Face hub, or None when no model runs.
         needs_pixels: Whether it looks at the image at all.
         licence: Licence of the weights.
+        opens: From what its class is made. "model": weights, device, precision and length, as
+            `captioning.captioners.hub.HubCaptioner`; "plain": nothing; "texts": the captions that came with the
+            sources, by digest of the clean image; "files": caption files, named as `csv:PATH`.
         revision: Commit of the weights on the hub, so that all users run the same ones.
     """
 
@@ -27,6 +31,7 @@ class CaptionerCard:
     weights: str | None
     needs_pixels: bool
     licence: str
+    opens: Literal["model", "plain", "texts", "files"] = "plain"
     revision: str | None = None
 
 
@@ -40,6 +45,7 @@ CAPTIONERS = Catalogue[CaptionerCard](
             weights="Salesforce/blip-image-captioning-large",
             needs_pixels=True,
             licence="BSD-3-Clause",
+            opens="model",
             revision="2227ac38c9f16105cb0412e7cab4759978a8fd90",
         ),
         CaptionerCard(
@@ -49,6 +55,7 @@ CAPTIONERS = Catalogue[CaptionerCard](
             weights="Salesforce/blip-image-captioning-base",
             needs_pixels=True,
             licence="BSD-3-Clause",
+            opens="model",
             revision="82a37760796d32b1411fe092ab5d4e227313294b",
         ),
         CaptionerCard(
@@ -58,6 +65,7 @@ CAPTIONERS = Catalogue[CaptionerCard](
             weights=None,
             needs_pixels=False,
             licence="that of the source",
+            opens="texts",
         ),
         CaptionerCard(
             name="csv",
@@ -66,6 +74,7 @@ CAPTIONERS = Catalogue[CaptionerCard](
             weights=None,
             needs_pixels=False,
             licence="that of the captions",
+            opens="files",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,9 @@ def test_the_rainy_photos_of_rain100h_score_the_known_values(shared: Path) -> No
         pytest.skip(f"no Rain100H test set at {folder}")
     assert round(mean_input_psnr(folder, "daclip-derain-y"), 2) == 13.55
     assert round(mean_input_psnr(folder, "daclip-table2"), 2) == 12.13
+
+
+def test_a_protocol_with_a_metric_that_nothing_computes_is_refused() -> None:
+    wrong = replace(PROTOCOLS["modern"], metrics=("psnr", "psrn"))
+    with pytest.raises(UserError, match="there is no metric called 'psrn' - did you mean 'psnr'"):
+        MultiScorer([wrong])

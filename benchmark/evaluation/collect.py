@@ -85,15 +85,8 @@ def finish(
         grouped: Whether the result tells its types apart; one without known types does not.
         facts: Cost, sampler, seed and setting of the results.
     """
-    from benchmark.evaluation.scoring.scorer import Measurement
-
-    for image in images:
-        measured = Measurement(scores={}, features=image.features, clean_features=image.clean_features)
-        scorer.keep(image.degradation, image.key, measured)
-    named, birth, found = tokens(scorer), birth_certificate(), []
-    for protocol in protocols:
-        rows = rows_of(images, named[protocol.name])
-        summary = _summary(rows, scorer, protocol)
+    birth, found = birth_certificate(), []
+    for protocol, rows, summary in summaries(images, scorer, protocols):
         result = Result(
             method=method,
             test_set=test_set,
@@ -110,10 +103,31 @@ def finish(
     return found
 
 
-def _summary(rows: Sequence[dict[str, Any]], scorer: MultiScorer, protocol: Protocol) -> Summary:
-    return sum_up(
-        rows,
-        missing=scorer.missing[protocol.name],
-        sets=lambda word: scorer.set_scores(word)[protocol.name],
-        pooled=lambda: scorer.pooled_scores()[protocol.name],
-    )
+def summaries(
+    images: Sequence[Scored], scorer: MultiScorer, protocols: Sequence[Protocol]
+) -> Iterator[tuple[Protocol, list[dict[str, Any]], Summary]]:
+    """Yield, for each protocol, a row an image and the numbers that follow from them.
+
+    Arguments:
+        images: In the order of the test set.
+        scorer: What scored them, and nothing else.
+        protocols: In the order of the results.
+    """
+    from benchmark.evaluation.scoring.scorer import Measurement
+
+    for image in images:
+        measured = Measurement(scores={}, features=image.features, clean_features=image.clean_features)
+        scorer.keep(image.degradation, image.key, measured)
+    named = tokens(scorer)
+    for protocol in protocols:
+        rows = rows_of(images, named[protocol.name])
+        yield (
+            protocol,
+            rows,
+            sum_up(
+                rows,
+                missing=scorer.missing[protocol.name],
+                sets=lambda word, name=protocol.name: scorer.set_scores(word)[name],
+                pooled=lambda name=protocol.name: scorer.pooled_scores()[name],
+            ),
+        )

@@ -159,7 +159,7 @@ def known_result(
     Raises:
         UserError: The result that is there is broken, was changed, or contradicts its rows.
     """
-    from benchmark.evaluation.scoring.scorer import Scorer
+    from benchmark.evaluation.scoring.scorer import lacking
 
     path = result_path(leaderboards, test_set=test_set[0], method=job.name, kind=protocol.name)
     if not path.is_file() or is_foreign(job.network):
@@ -176,7 +176,7 @@ def known_result(
     if not same or beside != words:
         return None
     # Only a result with empty cells costs a look at the weight files: one of them may have come since.
-    whole = not result.missing or set(result.missing) <= set(Scorer(protocol).missing)
+    whole = not result.missing or set(result.missing) <= lacking(protocol)
     return result if whole else None
 
 

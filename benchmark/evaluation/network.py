@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from benchmark.dataset.folder import Dataset
 from benchmark.evaluation.collect import Evaluated, Work, finish, score_all
@@ -15,20 +15,8 @@ from benchmark.metrics.protocols import Protocol
 from benchmark.results.parts import Method, Setting, TestSet
 
 if TYPE_CHECKING:
-    from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
+    from benchmark.evaluation.scoring.scorer import MultiScorer
     from models.inference.restorer import Restorer
-
-
-def score(
-    scorer: Scorer, images: Iterable[Restored], *, progress: Callable[[int], None] = lambda done: None
-) -> list[dict[str, Any]]:
-    """Score images one by one under one protocol and return a row each: key, degradation and per-image metrics."""
-    rows = []
-    for number, image in enumerate(images, start=1):
-        values = scorer.add(image.degradation, image.key, image.restored, image.clean, rounding=image.rounding)
-        rows.append({"key": image.key, "degradation": image.degradation, **values})
-        progress(number)
-    return rows
 
 
 def evaluate_network(

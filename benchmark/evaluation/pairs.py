@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -62,15 +61,6 @@ def restore_pair(restorer: Restorer, pair: Pair, *, max_memory: int | None = Non
     array = out[0].permute(1, 2, 0).contiguous().numpy()
     seconds = time.perf_counter() - started
     return Restored(pair.key, pair.degradation, pair.clean, array, restorer.card.rounding, seconds)
-
-
-def restore_pairs(
-    restorer: Restorer, pairs: Iterable[Pair], *, max_memory: int | None = None
-) -> Iterator[tuple[Restored, float]]:
-    """Restore pairs in their order and yield each with the seconds that it took; see `restore_pair`."""
-    for pair in pairs:
-        restored = restore_pair(restorer, pair, max_memory=max_memory)
-        yield restored, restored.seconds or 0.0
 
 
 def image_file(folder: Path, key: str) -> Path:

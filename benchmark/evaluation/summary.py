@@ -13,7 +13,7 @@ from benchmark.results.intervals import bootstrap_interval, grouped_bootstrap_in
 from benchmark.results.parts import Group, Score
 
 if TYPE_CHECKING:
-    from benchmark.evaluation.scoring.scorer import Scorer, SetScore
+    from benchmark.evaluation.scoring.scorer import SetScore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,3 @@ def sum_up(
 
 def _as_scores(found: Mapping[str, SetScore]) -> dict[str, Score]:
     return {name: Score(value=score.value, n=score.n, ci95=score.ci95) for name, score in found.items()}
-
-
-def summarise(scorer: Scorer, rows: list[dict[str, Any]]) -> tuple[dict[str, Score], dict[str, Group], dict[str, str]]:
-    """Sum up what one scorer has scored; see `sum_up`.
-
-    Returns:
-        The overall scores, the groups by degradation, and for each absent metric a line that says what would fill it.
-    """
-    summary = sum_up(rows, missing=scorer.missing, sets=scorer.set_results)
-    return dict(summary.metrics), dict(summary.groups), dict(summary.missing)

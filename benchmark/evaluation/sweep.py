@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.dataset.folder import Dataset, Pair
-from benchmark.evaluation.network import score
-from benchmark.evaluation.pairs import restore_pairs
-from benchmark.evaluation.scoring.scorer import Scorer
-from benchmark.evaluation.summary import summarise
+from benchmark.evaluation.collect import summaries
+from benchmark.evaluation.pairs import restore_pair
+from benchmark.evaluation.scoring.scorer import MultiScorer
+from benchmark.evaluation.scoring.threads import score_images
 from benchmark.metrics import METRICS
 from benchmark.metrics.protocols import Protocol
 from benchmark.results.sweep import SCHEMA, read_sweep, same_work
@@ -103,16 +103,18 @@ def sweep(
         if (name, nfe) not in done:
             sampling = Sampling(sampler=name, nfe=nfe, seed=seed)
             restorer.sampling = sampling
-            scorer = Scorer(protocol, device=str(restorer.device))
-            images = (image for image, _ in restore_pairs(restorer, first_pairs(dataset, per_type)))
-            rows = score(scorer, images, progress=lambda made, before=number * total: progress(before + made))
-            overall, _, _ = summarise(scorer, rows)
+            scorer = MultiScorer((protocol,), device=str(restorer.device))
+            images = []
+            for image in score_images(scorer, (restore_pair(restorer, p) for p in first_pairs(dataset, per_type))):
+                images.append(image)
+                progress(number * total + len(images))
+            _, rows, summary = next(summaries(images, scorer, (protocol,)))
             done[name, nfe] = {
                 "sampler": name,
                 "prediction": sampling.facts(restorer.sde)["prediction"],
                 "nfe": nfe,
                 "n": len(rows),
-                "metrics": {metric: overall[metric].number for metric in METRICS if metric in overall},
+                "metrics": {name: summary.metrics[name].number for name in METRICS if name in summary.metrics},
             }
             found["cells"] = [done[key] for key in sorted(done, key=_order)]
             write_sealed(out, found)

@@ -19,7 +19,7 @@ from benchmark.metrics.packed import packs
 from benchmark.metrics.protocols import Protocol
 from models.errors import UserError
 
-__all__ = ["Measurement", "MultiScorer", "Scorer", "SetScore"]
+__all__ = ["Measurement", "MultiScorer", "SetScore"]
 
 
 def needing(protocol: Protocol, kind: str) -> tuple[str, ...]:
@@ -30,6 +30,19 @@ def needing(protocol: Protocol, kind: str) -> tuple[str, ...]:
     """
     cards = {name: METRICS[name] for name in protocol.metrics}
     return tuple(name for name in METRICS if name in cards and cards[name].needs == kind)
+
+
+def lacking(protocol: Protocol) -> set[str]:
+    """Return the metrics of a protocol whose weights are not on this machine; no network is loaded to learn it."""
+    found: set[str] = set()
+    for kind, file in (("lpips", BACKBONES[protocol.lpips_net]), ("inception", INCEPTION)):
+        names = needing(protocol, kind)
+        try:
+            if names:
+                find_weight_file(file)
+        except MissingWeights:
+            found.update(names)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,52 +237,3 @@ class MultiScorer:
                     self._cache.put(digest, found)
             self._clean_features[digest] = found
         return self._clean_features[digest]
-
-
-class Scorer:
-    """A `MultiScorer` of one protocol, whose answers are not nested.
-
-    Arguments and errors are those of `MultiScorer`.
-
-    Attributes:
-        metrics: Names of the metrics that are computed, in the catalogue's order.
-        missing: For each other metric, the file that would fill it, where to get it and where to put it.
-        weight_digests: SHA-256 of the weight file behind "lpips" and "fid", for the result's birth certificate.
-    """
-
-    def __init__(
-        self,
-        protocol: Protocol,
-        *,
-        device: str = "cpu",
-        weights_folder: Path | None = None,
-        lpips_weights: Path | Mapping[str, Path] | None = None,
-        fid_weights: Path | None = None,
-        feature_cache: Path | None = None,
-    ) -> None:
-        self.protocol = protocol
-        self._all = MultiScorer(
-            (protocol,),
-            device=device,
-            weights_folder=weights_folder,
-            lpips_weights=lpips_weights,
-            fid_weights=fid_weights,
-            feature_cache=feature_cache,
-        )
-        self.metrics = self._all.metrics[protocol.name]
-        self.missing = self._all.missing[protocol.name]
-        self.weight_digests = {name.split("-")[0]: digest for name, digest in self._all.weight_digests.items()}
-
-    def add(
-        self, group: str, key: str, restored: np.ndarray, clean: np.ndarray, *, rounding: Rounding = "round"
-    ) -> dict[str, float]:
-        """Score one image and remember its features for the group's metrics, see `MultiScorer.add`."""
-        return self._all.add(group, key, restored, clean, rounding=rounding)[self.protocol.name]
-
-    def set_results(self, group: str) -> dict[str, SetScore]:
-        """Return the metrics of a group with what belongs to them, see `MultiScorer.set_scores`."""
-        return self._all.set_scores(group)[self.protocol.name]
-
-    def set_scores(self, group: str) -> dict[str, float]:
-        """Return the values of the metrics of a group, see `MultiScorer.set_scores`."""
-        return {name: score.value for name, score in self.set_results(group).items()}

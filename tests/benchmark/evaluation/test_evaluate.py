@@ -13,12 +13,11 @@ from eval_data import eval_dataset, small_weights
 from benchmark.dataset.folder import Dataset
 from benchmark.evaluation.collect import Evaluated
 from benchmark.evaluation.cost import measured_cost
-from benchmark.evaluation.network import evaluate_network, score
-from benchmark.evaluation.pairs import Restored, restore_pair, restore_pairs
-from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
+from benchmark.evaluation.network import evaluate_network
+from benchmark.evaluation.pairs import Restored, restore_pair
+from benchmark.evaluation.scoring.scorer import MultiScorer
 from benchmark.evaluation.scoring.threads import score_image, score_images, tokens
 from benchmark.evaluation.store import Scored, Store
-from benchmark.evaluation.summary import summarise
 from benchmark.metrics.protocols import PROTOCOLS
 from benchmark.results.parts import Method
 from models.errors import UserError
@@ -123,12 +122,6 @@ def test_protocols_scored_together_give_what_each_gives_alone(
     for protocol, both in zip(TWO, expected, strict=True):
         alone = evaluate_network(restorer, data, [protocol], method=METHOD)
         assert [comparable(one) for one in alone] == [both]
-    scorer = Scorer(TWO[0])
-    rows = score(scorer, (image for image, _ in restore_pairs(restorer, data.pairs("test"))))
-    overall, groups, _ = summarise(scorer, rows)
-    assert rows == expected[0][1]
-    assert {name: s.to_json() for name, s in overall.items()} == expected[0][0]["metrics"]
-    assert set(groups) == {"hazy", "noisy"}
 
 
 def test_the_card_decides_how_the_eight_bits_are_made(data: Dataset) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metric_images import pair, random_backbone
+from one_protocol import Scorer
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark.downloads.find import ALEXNET, INCEPTION
-from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
+from benchmark.evaluation.scoring.scorer import MultiScorer
 from benchmark.metrics import METRICS
 from benchmark.metrics.lpips import Lpips
 from benchmark.metrics.luma import luma

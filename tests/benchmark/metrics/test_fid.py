@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from one_protocol import Scorer
 from PIL import Image
 from pytorch_fid.fid_score import calculate_frechet_distance, get_activations
 from pytorch_fid.inception import InceptionV3
 from torchvision.models import inception_v3
 
 from benchmark.downloads.find import INCEPTION, MissingWeights, find_weight_file, load_state
-from benchmark.evaluation.scoring.scorer import MultiScorer, Scorer
+from benchmark.evaluation.scoring.scorer import MultiScorer
 from benchmark.metrics.fid import Fid, frechet_distance
 from benchmark.metrics.inception import InceptionFeatures
 from benchmark.metrics.protocols import PROTOCOLS

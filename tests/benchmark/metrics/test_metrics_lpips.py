@@ -12,9 +12,9 @@ import pytest
 import torch
 import torchvision
 from metric_images import pair, random_backbone
+from one_protocol import Scorer
 
 from benchmark.downloads.find import ALEXNET, INCEPTION, WEIGHT_FILES, MissingWeights, find_weight_file
-from benchmark.evaluation.scoring.scorer import Scorer
 from benchmark.metrics.lpips import Lpips
 from benchmark.metrics.protocols import PROTOCOLS
 from models.errors import UserError

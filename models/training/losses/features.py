@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.errors import UserError
+from models.weights.folders import search_folders
 from models.weights.opened import load_state
 
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -126,7 +126,7 @@ def find_features(file: str, weights: str | None, *, wanted_for: str) -> Path:
     if weights is not None and not Path(weights).expanduser().is_dir():
         places: Sequence[Path] = [Path(weights).expanduser()]
     else:
-        folders = _folders() if weights is None else [Path(weights).expanduser()]
+        folders = search_folders() if weights is None else (Path(weights).expanduser(),)
         places = [folder / file for folder in folders]
     for place in places:
         if place.is_file():
@@ -136,10 +136,3 @@ def find_features(file: str, weights: str | None, *, wanted_for: str) -> Path:
         f"https://download.pytorch.org/models/{file} and give its place with --set perceptual_weights=FILE, or leave "
         f"the loss out"
     )
-
-
-def _folders() -> list[Path]:
-    folders = [Path(os.environ["BENCH_WEIGHTS"]).expanduser()] if os.environ.get("BENCH_WEIGHTS") else []
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    home = Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser()
-    return [*folders, Path("weights"), home / "hub" / "checkpoints"]

@@ -116,3 +116,10 @@ def test_help_takes_less_than_four_tenths_of_a_second() -> None:
         times.append(time.perf_counter() - started)
     # The best of five: the machine may be busy with other tests.
     assert min(times) < 0.4, times
+
+
+def test_a_file_holds_one_idea_and_no_more_lines_than_fit() -> None:
+    files = [file for package in (*PACKAGES, "tests") for file in (ROOT / package).rglob("*.py")]
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert not [f"{file.relative_to(ROOT)}: {lines}" for file, lines in lengths.items() if lines > 300]
+    assert 70 <= sorted(lines for lines in lengths.values() if lines > 5)[len(files) // 2] <= 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from benchmark.dataset.schema import RECORDS
 from benchmark.publish.card.captions import CaptionSet
 from benchmark.publish.card.terms import OTHER, strictest
 from benchmark.publish.hub.files import TERMS
+from models.errors import UserError
+from models.files import parse_json
 
 PRETTY_NAME = "Mixed degradations for universal image restoration"
 
@@ -81,8 +82,13 @@ def features(schema: pa.Schema) -> list[dict[str, Any]]:
     """
     metadata = schema.metadata or {}
     if b"huggingface" in metadata:
-        told = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return [_feature(name, told[name]) for name in schema.names]
+        try:
+            told = parse_json(metadata[b"huggingface"], "the description of columns")["info"]["features"]
+            return [_feature(name, told[name]) for name in schema.names]
+        except (KeyError, TypeError, IndexError):
+            raise UserError(
+                "the description of columns in a Parquet file is not what the Hugging Face stack reads"
+            ) from None
     names = {
         pa.string(): "string",
         pa.int32(): "int32",
@@ -104,11 +110,19 @@ def _feature(name: str, told: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "dtype": "image" if told["_type"] == "Image" else told["dtype"]}
 
 
+def _footer(path: Path) -> pq.FileMetaData:
+    try:
+        return pq.read_metadata(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path} cannot be read ({reason}): run bench verify on the dataset") from None
+
+
 def _sizes(files: dict[str, list[Path]]) -> dict[str, Any]:
     """Return rows and bytes of each split; bytes as the footers tell them, before compression."""
     splits = []
     for split, paths in files.items():
-        footers = [pq.read_metadata(path) for path in paths]
+        footers = [_footer(path) for path in paths]
         groups = [footer.row_group(index) for footer in footers for index in range(footer.num_row_groups)]
         size = sum(group.total_byte_size for group in groups)
         splits.append({"name": split, "num_bytes": size, "num_examples": sum(footer.num_rows for footer in footers)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -280,3 +281,11 @@ def test_croissants_own_library_reads_the_pairs_and_captions(captioned: Path, ca
     assert len(captions) == len(expected)
     assert captions[0]["captions/text"].decode().endswith("motion-blurry")
     assert [row["splits/pairs"] for row in dataset.records("splits")] == [10, 4]
+
+
+def test_a_shard_that_cannot_be_read_is_told_in_one_sentence(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "copy")
+    shard = next((tmp_path / "copy" / "data").glob("*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-40] + bytes(40))
+    with pytest.raises(UserError, match=r"cannot be read \(.*\): run bench verify on the dataset"):
+        refresh(tmp_path / "copy")

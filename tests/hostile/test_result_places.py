@@ -94,7 +94,7 @@ def dataset_with_key(folder: Path, key: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("key", ["../../../../outside", "/tmp/w-outside/k"])
+@pytest.mark.parametrize("key", ["../../../../outside", "/tmp/bench-outside/k"])
 def test_the_command_writes_no_image_outside_its_folder(tmp_path: Path, key: str) -> None:
     data = dataset_with_key(tmp_path / "deep" / "data", key)
     images = tmp_path / "deep" / "inside" / "images"
@@ -103,7 +103,7 @@ def test_the_command_writes_no_image_outside_its_folder(tmp_path: Path, key: str
     assert ended.refused, ended
     new = {path for path in set(files_below(tmp_path)) - before if not path.startswith("boards")}
     assert new == set()
-    assert not Path("/tmp/w-outside").exists()
+    assert not Path("/tmp/bench-outside").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -212,7 +212,7 @@ def test_a_shard_that_changed_since_the_build_is_not_sent(folder: Path, hub: Sta
 def test_a_killed_push_continues_where_it_stopped(hub: StandIn, tmp_path: Path) -> None:
     folder = small_dataset(tmp_path / "dataset", sources=("gopro",), rows=40)
     script = (
-        "import sys\nfrom benchmark.publish import push\npush.COMMIT_FILES = 1\n"
+        "import sys\nfrom benchmark.publish.hub import push\npush.COMMIT_FILES = 1\n"
         "from benchmark.cli import main\nmain(sys.argv[1:])"
     )
     command = [sys.executable, "-c", script, "push", str(folder), "me/set", "--endpoint", hub.endpoint]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from benchmark.building.unfinished import Unfinished
 from benchmark.dataset.manifest import read_manifest
 from benchmark.dataset.shards import ROLES, columns_digest
 from benchmark.engine import Engine
+from benchmark.engine.scratch import scratch_folder
 from benchmark.sources.samples import Rejected, Sample, SourceUnreachable
 from models.errors import UserError
 from models.files import atomic_path, sha256_file, single_writer, write_bytes
@@ -70,8 +70,8 @@ def build_shard(job: ShardJob) -> dict[str, Any]:
 
 def build_shard_elsewhere(job: ShardJob) -> tuple[dict[str, Any], bytes]:
     """Make a shard on a machine that need not see the dataset folder: the report, and the bytes of the file."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / job.file.name
+    with scratch_folder() as folder:
+        file = folder / job.file.name
         return build_shard(replace(job, file=file)), file.read_bytes()
 
 

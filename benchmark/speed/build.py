@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from benchmark.building.run import BuildOptions, build_dataset
 from benchmark.engine import default_workers
 from benchmark.engine.children import isolated
+from benchmark.engine.scratch import scratch_folder
 from benchmark.sources.embedded.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
 from models.images.pixels import encode_png
@@ -38,8 +38,7 @@ def build_speed() -> dict[str, Any]:
         Seconds of both, their ratio, and the peak memory of one building process for 100 and for 5,000 pairs.
     """
     workers = default_workers()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         files = write_mosaics(root, IMAGES, SIZE)
         started = time.perf_counter()
         _plain_loop(files, root / "plain")
@@ -133,8 +132,7 @@ def peak_memory_of(pairs: int) -> int:
 
 def report_memory(pairs: int) -> None:
     """Build `pairs` pairs in this process and print its peak memory in bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         files = write_mosaics(root, 10, MEMORY_SIZE)
         many = []
         for number in range(pairs // len(SPECS)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from benchmark.building.run import BuildOptions, build_dataset
 from benchmark.captions.run import CaptionOptions, caption_folder
 from benchmark.dataset.folder import Dataset
 from benchmark.engine import default_workers
+from benchmark.engine.scratch import scratch_folder
 from benchmark.sources.embedded.photos import PHOTOS
 from benchmark.sources.samples import FileImage, Sample
 from benchmark.speed.random_blip import SIZES, save_random_blip
@@ -62,8 +62,7 @@ def caption_speed(*, large: bool = True) -> dict[str, Any]:
 
 
 def _measure(size: str, *, unique: int, batch_size: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         parameters = save_random_blip(root / "blip", SIZES[size])
         twice = max(1, round(unique * PAPER_TWICE / (PAPER_ROWS - PAPER_TWICE)))
         data = _write_dataset(root, unique=unique, twice=twice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.engine import default_workers
+from benchmark.engine.scratch import scratch_folder
 from benchmark.speed.authors.evaluation import (
     CROP,
     Clock,
@@ -54,8 +54,7 @@ def evaluate_speed(*, images: int = IMAGES, size: tuple[int, int] = SIZE) -> dic
 
     rgb = PROTOCOLS["daclip"]
     protocols = [rgb, replace(rgb, name="brightness", channels="y", metrics=("psnr", "ssim"))]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         weights, real = metric_weights(root)
         restored, clean = write_pairs(root, images, size)
         lpips, inception = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.dataset.folder import Dataset
 from benchmark.engine.children import isolated
+from benchmark.engine.scratch import scratch_folder
 from benchmark.speed.authors.training import published_training
 from benchmark.speed.loader import PATCH, SEED, SIZE, cached_batches, loader_speed, png_batches, write_dataset
 from benchmark.training.cache.read import open_cache
@@ -54,8 +54,7 @@ def train_speed(
     Returns:
         Seconds of both ways and their ratios, the rise in peak memory of the steps, and all losses.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         data = write_dataset(root, pairs)
         started = time.perf_counter()
         cache = open_cache(Dataset(data), "train")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmark import __version__
+from benchmark.engine.scratch import scratch_folder
 from benchmark.publish.hub.files import DatasetFile
 from benchmark.publish.hub.guard import LONGEST_WAIT, PATIENCE, SLOWEST, Guard, guarded
 from benchmark.publish.hub.patience import reach, within
@@ -141,7 +141,7 @@ class Hub:
         """Return the bytes of a small file of the repository."""
 
         def download() -> bytes:
-            with tempfile.TemporaryDirectory() as folder:
+            with scratch_folder() as folder:
                 name = self._api.hf_hub_download(
                     self.target.repo, path, repo_type="dataset", revision=commit, local_dir=folder
                 )

@@ -20,6 +20,8 @@ from models.files import sha256_bytes
 from models.weights.noted import note_digest, note_of
 
 LIMITS = Limits(connect=1.0, patience=0.3, window=0.2, lowest=50_000, total=2.0, largest=1 << 20)
+PATIENT = Limits(largest=1 << 20)
+"""For servers that mean well, on a machine that may be busy."""
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,13 @@ class Kind:
 KINDS = tuple(Kind(name) for name in ("published", "noted", "unknown"))
 
 
-def attempt(tally: Tally, name: str, offer: Offer, folder: Path, *, wanted: bytes = RIGHT) -> bool:
+def attempt(
+    tally: Tally, name: str, offer: Offer, folder: Path, *, wanted: bytes = RIGHT, limits: Limits = LIMITS
+) -> bool:
     """Fetch once and judge what is there afterwards; return whether the file is."""
     began, said = time.monotonic(), ""
     try:
-        get(offer, folder, limits=LIMITS)
+        get(offer, folder, limits=limits)
     except UserError as error:
         said = str(error)
     took, path = time.monotonic() - began, folder / "model.pth"
@@ -61,7 +65,11 @@ def attempt(tally: Tally, name: str, offer: Offer, folder: Path, *, wanted: byte
     left = {p.name for p in folder.iterdir()} - {
         *("model.pth", ".model.pth.partial", ".model.pth.partial.json", note_of(path).name)
     }
-    tally.case(name, held and took < 6 and not left, f"{len(there or b'')} bytes, {took:.1f} s, {left}, {said!r}")
+    tally.case(
+        name,
+        held and (took < 6 or limits is PATIENT) and not left,
+        f"{len(there or b'')} bytes, {took:.1f} s, {left}, {said!r}",
+    )
     return there is not None
 
 
@@ -77,7 +85,7 @@ def test_answers_of_hostile_servers(count: int, server: Server, tmp_path: Path) 
                 server.asked.clear()
                 got = attempt(tally, f"{name}, {kind.name}", offer, folder)
                 server.behaviour = honest(RIGHT)
-                if not got and not attempt(tally, f"honest after {name}, {kind.name}", offer, folder):
+                if not got and not attempt(tally, f"honest after {name}, {kind.name}", offer, folder, limits=PATIENT):
                     tally.case(f"recovers from {name}, {kind.name}", False, "the right file was not fetched afterwards")
 
 
@@ -91,12 +99,12 @@ def test_answers_to_a_download_that_is_continued(count: int, server: Server, tmp
                 folder.mkdir()
                 offer, server.behaviour = kind.offer(server, folder), honest(RIGHT, stop=HALF)
                 with pytest.raises(UserError, match="broke off"):
-                    get(offer, folder, limits=LIMITS)
+                    get(offer, folder, limits=PATIENT)
                 assert (folder / ".model.pth.partial").read_bytes() == RIGHT[:HALF]
                 server.behaviour = behaviour
                 got = attempt(tally, f"{name}, {kind.name}", offer, folder)
                 server.behaviour = honest(RIGHT)
-                if not got and not attempt(tally, f"honest after {name}, {kind.name}", offer, folder):
+                if not got and not attempt(tally, f"honest after {name}, {kind.name}", offer, folder, limits=PATIENT):
                     tally.case(f"recovers from {name}, {kind.name}", False, "the right file was not fetched afterwards")
 
 
@@ -108,7 +116,7 @@ def test_flips_in_what_is_continued(count: int, server: Server, tmp_path: Path) 
             made = tmp_path / f"made-{kind.name}"
             made.mkdir()
             with pytest.raises(UserError):
-                get(kind.offer(server, made), made, limits=LIMITS)
+                get(kind.offer(server, made), made, limits=PATIENT)
             for name in (".model.pth.partial", ".model.pth.partial.json"):
                 for place, changed in flips((made / name).read_bytes(), count):
                     folder = tmp_path / f"{kind.name}{name}-{place}"
@@ -129,8 +137,8 @@ def test_flips_in_files_that_are_there(count: int, server: Server, tmp_path: Pat
             folder = tmp_path / kind.name
             folder.mkdir()
             offer = kind.offer(server, folder)
-            first = get(offer, folder, limits=LIMITS)
-            again = get(offer, folder, limits=LIMITS)
+            first = get(offer, folder, limits=PATIENT)
+            again = get(offer, folder, limits=PATIENT)
             assert (again.origin, again.sha256) == ("there already", first.sha256)
             assert (again.checked, again.known) == (kind.name == "published", kind.name != "published")
             for path in (folder / "model.pth", *([] if again.checked else [note_of(folder / "model.pth")])):

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.dataset.manifest import MANIFEST, read_manifest
 from benchmark.dataset.schema import LIGHT_COLUMNS, RECORDS
-from benchmark.dataset.shards import ROLES, check_image, check_images, check_shard, told_rows
+from benchmark.dataset.shards import DAMAGE, ROLES, check_image, check_images, check_shard, checked_ahead, told_rows
 from captioning.sets import current_set
 from captioning.tables import read_captions
 from captioning.text import join_text
@@ -156,21 +155,36 @@ class Dataset:
             UserError: A shard, or an image in it, is not what was written; the shard or key is named.
         """
         wanted = list(RECORDS.names if columns is None else columns)
-        images = [role for role in ROLES if role in wanted]
-        read = list(dict.fromkeys([*wanted, "key", *(f"{role}_sha256" for role in images)]))
         if split not in self._compared:  # results are kept under the digest of the split
             self.index(split)
         for shard in self.shards(split):
             self._told(shard)
-            try:
-                with pq.ParquetFile(shard) as opened:
-                    for batch in opened.iter_batches(batch_size=16, columns=read):
-                        for row in batch.to_pylist():
-                            check_images(row)
-                            yield {name: row[name] for name in wanted}
-            except (pa.ArrowException, OSError) as error:
-                first = (str(error).splitlines() or [type(error).__name__])[0]
-                raise UserError(f"shard {shard} cannot be read ({first}): run bench verify {self.folder}") from None
+            yield from ({name: row[name] for name in wanted} for row in self.shard_rows(shard, wanted))
+
+    def shard_rows(self, shard: Path, columns: Sequence[str], *, group: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rows of one shard, each image after it was compared with its digest.
+
+        The other columns are those that `index` has compared, which has to come first.
+
+        Arguments:
+            shard: One of `shards`.
+            columns: Those that are wanted; the key and the digests of the images among them come along.
+            group: Of one row group; None for all.
+
+        Raises:
+            UserError: An image is not what was written, or the file cannot be read.
+        """
+        images = [role for role in ROLES if role in columns]
+        read = list(dict.fromkeys([*columns, "key", *(f"{role}_sha256" for role in images)]))
+        groups = None if group is None else [group]
+        try:
+            with pq.ParquetFile(shard) as opened:
+                batches = opened.iter_batches(batch_size=16, columns=read, row_groups=groups)
+                for rows in checked_ahead(batch.to_pylist() for batch in batches):
+                    yield from rows
+        except DAMAGE as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"shard {shard} cannot be read ({first}): run bench verify {self.folder}") from None
 
     def pairs(self, split: str, *, skip: Container[str] = ()) -> Iterator[Pair]:
         """Yield the decoded pairs of a split in order, but those whose keys are in `skip`.

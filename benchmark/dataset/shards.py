@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,32 @@ def check_images(row: Mapping[str, Any]) -> None:
     for role in ROLES:
         if role in row:
             check_image(row, role)
+
+
+def checked_ahead(batches: Iterable[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield batches of rows whose images are those of their digests; the next one is compared meanwhile.
+
+    Arguments:
+        batches: Rows as `check_images` takes them; each batch is made in the calling thread.
+
+    Raises:
+        UserError: An image is not the one that was stored.
+    """
+
+    def check(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in rows:
+            check_images(row)
+        return rows
+
+    with ThreadPoolExecutor(1, thread_name_prefix="digests") as pool:
+        before: Future[list[dict[str, Any]]] | None = None
+        for rows in batches:
+            now = pool.submit(check, rows)
+            if before is not None:
+                yield before.result()
+            before = now
+        if before is not None:
+            yield before.result()
 
 
 def check_image(row: Mapping[str, Any], role: str) -> None:

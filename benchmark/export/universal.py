@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmark.dataset.folder import Dataset, check_images
+from benchmark.dataset.folder import Dataset
 from benchmark.export import daclip_csv
 from benchmark.export.names import SPLIT_FOLDERS, image_names
 from benchmark.export.run import Options, Plan, Unit, captioned
@@ -32,8 +32,6 @@ def plan(data: Dataset, out: Path, options: Options) -> Plan:
     """
     units: list[Unit] = []
     for split in data.manifest["splits"]:
-        for shard in data.shards(split):
-            data.checked(shard)
         names = image_names(data, split, out, ROLES)
         for shard in data.shards(split):
             units.append(Unit(shard.stem, *_weight(shard), partial(write_shard, data, shard, out, names)))
@@ -60,19 +58,16 @@ def write_shard(data: Dataset, shard: Path, out: Path, names: Mapping[str, Mappi
     """
     written: dict[Path, str] = {}
     folders: dict[str, Path] = {}
-    columns = ["key", *ROLES, *(f"{role}_sha256" for role in ROLES)]
-    for batch in pq.ParquetFile(data.checked(shard)).iter_batches(batch_size=16, columns=columns):
-        for row in batch.to_pylist():
-            check_images(row)
-            for role in ROLES:
-                folder, _, name = names[row["key"]][role].rpartition("/")
-                if folder not in folders:
-                    folders[folder] = below(out, folder, what="type")
-                path = folders[folder] / name
-                # All of them reach the disk together: one by one, 100,000 files would mostly wait for it.
-                with atomic_path(path, flush=False) as unfinished:
-                    unfinished.write_bytes(row[role]["bytes"])
-                written[path] = row[f"{role}_sha256"]
+    for row in data.shard_rows(shard, ["key", *ROLES]):
+        for role in ROLES:
+            folder, _, name = names[row["key"]][role].rpartition("/")
+            if folder not in folders:
+                folders[folder] = below(out, folder, what="type")
+            path = folders[folder] / name
+            # All of them reach the disk together: one by one, 100,000 files would mostly wait for it.
+            with atomic_path(path, flush=False) as unfinished:
+                unfinished.write_bytes(row[role]["bytes"])
+            written[path] = row[f"{role}_sha256"]
     os.sync()
     return written
 

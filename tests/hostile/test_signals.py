@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import begin, environment, group_members, run
+from processes import begin, environment, group_members, hear_interrupts, run
 from small_datasets import small_dataset, write_captions
 from trees import tree_digest
 from trials import Tally, counts
@@ -137,7 +137,13 @@ def test_a_second_interrupt_ends_a_command_that_does_not_listen(tmp_path: Path) 
         "    try:\n        print('ready', flush=True); time.sleep(60)\n"
         "    except KeyboardInterrupt:\n        print('deaf', flush=True); time.sleep(60)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment(), text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        env=environment(),
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)

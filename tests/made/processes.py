@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,10 +19,15 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **(changes or {})}
 
 
+def hear_interrupts() -> None:
+    """Let a process hear SIGINT, in the process before it starts: what a shell puts into the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def begin(*arguments: object, cwd: Path = ROOT, **more: Any) -> subprocess.Popen[str]:
     """Start a command at the head of a process group of its own."""
     command = [*START, *(str(argument) for argument in arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear_interrupts, **more}
     return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, start_new_session=True, **pipes)
 
 

@@ -28,7 +28,8 @@ ABANDONED = 86_400.0
 _PARTIAL = re.compile(r"\..+\.(?P<host>[A-Za-z0-9_-]*)-(?P<pid>\d+)\.partial")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _UNUSUAL = re.compile(r"[^\n -~]")
-_HOST = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40]
+MACHINE = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40]
+"""This machine's name, as it stands in names of temporary files."""
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def atomic_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent)
-    partial = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{MACHINE}-{os.getpid()}.partial")
     try:
         yield partial
         if flush:
@@ -75,12 +76,13 @@ def sweep_partials(folder: Path) -> None:
             if found is None:
                 continue
             with suppress(OSError):
-                mine = found["host"] == _HOST
-                if not _lives(int(found["pid"])) if mine else time.time() - entry.stat().st_mtime > ABANDONED:
+                mine = found["host"] == MACHINE
+                if not lives(int(found["pid"])) if mine else time.time() - entry.stat().st_mtime > ABANDONED:
                     os.unlink(entry.path)
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Tell whether a process of this machine runs."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

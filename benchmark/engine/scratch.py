@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import tempfile
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_MACHINE = re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40]
-_PREFIX = f"daclip-bench.{_MACHINE}-"
+from models.files import MACHINE, lives
+
+_PREFIX = f"daclip-bench.{MACHINE}-"
 _NAME = re.compile(re.escape(_PREFIX) + r"(?P<pid>\d+)\..+")
 
 
@@ -32,15 +32,5 @@ def _sweep(place: Path) -> None:
         for entry in os.scandir(place):
             found = _NAME.fullmatch(entry.name)
             # A link is nothing that this program has made.
-            if found and entry.is_dir(follow_symlinks=False) and not _lives(int(found["pid"])):
+            if found and entry.is_dir(follow_symlinks=False) and not lives(int(found["pid"])):
                 shutil.rmtree(entry.path, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
